@@ -1,0 +1,153 @@
+// Logging must never hold up a request, so lines go through a bounded queue to a thread that may block on a full
+// pipe. The format is what systemd's journal and a person with grep both read.
+#include "common/log.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+
+namespace grantd::common {
+namespace {
+
+constexpr std::size_t max_queued_lines = 4096;
+constexpr std::size_t max_value_size = 2048;
+
+char priority_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::error: return '3';
+    case LogLevel::warning: return '4';
+    case LogLevel::info: return '6';
+    case LogLevel::debug: return '7';
+  }
+  return '6';
+}
+
+bool is_plain(std::string_view value) {
+  if (value.empty()) return false;
+  for (const char c : value) {
+    if (c <= ' ' || c > '~' || c == '"' || c == '=' || c == '\\') return false;
+  }
+  return true;
+}
+
+void append_quoted(std::string& line, std::string_view value) {
+  constexpr std::string_view hex = "0123456789abcdef";
+  line += '"';
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      line += '\\';
+      line += c;
+    } else if (c >= ' ' && c <= '~') {
+      line += c;
+    } else {
+      line += "\\u00";
+      line += hex[byte >> 4];
+      line += hex[byte & 15];
+    }
+  }
+  line += '"';
+}
+
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EAGAIN) {
+      pollfd waiting{.fd = fd, .events = POLLOUT, .revents = 0};
+      ::poll(&waiting, 1, -1);
+    } else if (errno != EINTR) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string format_log_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+  std::string line{'<', priority_of(level), '>'};
+  const auto append = [&line](const LogField& field) {
+    line += field.key;
+    line += '=';
+    if (const auto* number = std::get_if<std::int64_t>(&field.value)) {
+      line += std::to_string(*number);
+      return;
+    }
+    const auto text = std::get<std::string_view>(field.value).substr(0, max_value_size);
+    if (is_plain(text)) {
+      line += text;
+    } else {
+      append_quoted(line, text);
+    }
+  };
+  append({"event", event});
+  for (const LogField& field : fields) {
+    line += ' ';
+    append(field);
+  }
+  line += '\n';
+  return line;
+}
+
+StreamLogger::StreamLogger(int fd) : fd_(fd), writer_([this] { run(); }) {}
+
+StreamLogger::~StreamLogger() {
+  {
+    const std::lock_guard lock{mutex_};
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  {
+    std::unique_lock lock{mutex_};
+    changed_.wait_for(lock, std::chrono::seconds{1}, [this] { return lines_.empty(); });
+    if (!lines_.empty()) {  // the reader of our log is stuck; leaving the thread behind is better than hanging
+      lines_.clear();
+      writer_.detach();
+      ::_exit(0);
+    }
+  }
+  writer_.join();
+}
+
+void StreamLogger::set_level(LogLevel level) {
+  const std::lock_guard lock{mutex_};
+  level_ = level;
+}
+
+void StreamLogger::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+  {
+    const std::lock_guard lock{mutex_};
+    if (level > level_) return;
+    if (lines_.size() >= max_queued_lines) {
+      ++dropped_;
+      return;
+    }
+    if (dropped_ > 0) {
+      lines_.push_back(format_log_line(LogLevel::warning, "log_lines_dropped", {{"count", dropped_}}));
+      dropped_ = 0;
+    }
+    lines_.push_back(format_log_line(level, event, fields));
+  }
+  changed_.notify_all();
+}
+
+void StreamLogger::run() {
+  std::unique_lock lock{mutex_};
+  while (true) {
+    changed_.wait(lock, [this] { return stopping_ || !lines_.empty(); });
+    if (lines_.empty()) return;
+    const std::string line = lines_.front();
+    lock.unlock();
+    const bool written = write_all(fd_, line);
+    lock.lock();
+    if (!lines_.empty()) lines_.pop_front();
+    if (!written) lines_.clear();
+    if (lines_.empty()) changed_.notify_all();
+  }
+}
+
+}  // namespace grantd::common

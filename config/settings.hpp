@@ -1,0 +1,150 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "common/log.hpp"
+#include "common/secret.hpp"
+
+/// The configuration as validated plain values. Whoever holds a Settings may rely on every rule of the schema: ranges,
+/// references and names were checked by `load`.
+namespace grantd::config {
+
+using Duration = std::chrono::milliseconds;
+
+/// How a client proves who it is to the token endpoint (RFC 8414 `token_endpoint_auth_methods_supported`).
+enum class AuthMethod {
+  client_secret_basic,
+  client_secret_post,
+  client_secret_jwt,
+  private_key_jwt,
+  tls_client_auth,
+  self_signed_tls_client_auth,
+};
+
+enum class AuthorizationHeaderStyle { rfc6749, rfc2617 };
+
+/// What a caller may set beyond the definition.
+enum class Override { scope, resource, audience, parameters, assertion };
+
+/// Where a secret, a key or a certificate is read from.
+struct FileSource {
+  std::filesystem::path path{};
+  bool operator==(const FileSource&) const = default;
+};
+/// A name below systemd's $CREDENTIALS_DIRECTORY.
+struct CredentialSource {
+  std::string name;
+  bool operator==(const CredentialSource&) const = default;
+};
+struct EnvironmentSource {
+  std::string variable;
+  bool operator==(const EnvironmentSource&) const = default;
+};
+/// Shared, because Settings are copied and secrets are not.
+struct InlineSource {
+  std::shared_ptr<const common::Secret> value;
+};
+using SecretSource = std::variant<FileSource, CredentialSource, EnvironmentSource, InlineSource>;
+
+/// Parts of a URL that was checked when the configuration was read: absolute, http or https, no user, no fragment.
+struct Url {
+  std::string text;       // as configured
+  bool tls = true;        // https
+  std::string host;       // without brackets for IPv6
+  std::uint16_t port = 443;
+  std::string path;       // begins with a slash
+  std::string query;      // without the question mark, empty where there is none
+  /// `Host` header value: host, bracketed where needed, with the port where it is not the scheme's default.
+  std::string authority() const;
+};
+
+/// The rules of `allow_users`, `allow_groups`: names or decimal ids as configured. Unset admits everybody who can open
+/// the socket, an empty list nobody.
+struct AccessSettings {
+  std::optional<std::vector<std::string>> users;
+  std::optional<std::vector<std::string>> groups;
+};
+
+struct TlsSettings {
+  std::optional<std::filesystem::path> ca_file;
+};
+
+struct ClientSettings {
+  std::string name;
+  Url token_endpoint;
+  std::string client_id;
+  SecretSource client_secret;
+  AuthMethod auth_method = AuthMethod::client_secret_basic;
+  AuthorizationHeaderStyle authorization_header_style = AuthorizationHeaderStyle::rfc6749;
+
+  std::vector<std::string> scope;  // sorted, unique
+  std::vector<std::string> resource;  // sorted, unique
+  std::string audience;
+  std::map<std::string, std::string> parameters;
+  std::vector<std::pair<std::string, std::string>> headers;
+
+  Duration refresh_before_expiry = std::chrono::seconds{60};
+  Duration default_lifetime = std::chrono::minutes{5};
+  Duration request_timeout = std::chrono::seconds{10};
+  Duration connect_timeout = std::chrono::seconds{3};
+  bool prefetch = false;
+  bool expose_token = true;
+  AccessSettings access;
+  std::vector<Override> allow_overrides;
+  std::size_t max_variants = 64;
+  std::size_t max_provoked_requests = 30;
+  TlsSettings tls;
+
+  bool allows(Override what) const;
+};
+
+struct ApiSettings {
+  std::string name;
+  std::string client;
+  Url base_url;  // path without a trailing slash, "" for the root
+  /// Unset: the client's.
+  std::optional<std::vector<std::string>> scope;  // sorted, unique
+  std::optional<std::vector<std::string>> resource;  // sorted, unique
+  std::optional<std::string> audience;
+  std::optional<std::map<std::string, std::string>> parameters;
+
+  bool retry_on_401 = true;
+  std::size_t max_replay_body = std::size_t{1} << 20;
+  Duration connect_timeout = std::chrono::seconds{3};
+  Duration response_timeout = std::chrono::seconds{30};
+  Duration idle_timeout = std::chrono::seconds{60};
+  std::vector<std::pair<std::string, std::string>> headers;
+  AccessSettings access;
+  TlsSettings tls;
+};
+
+struct DaemonSettings {
+  std::filesystem::path socket = "/run/grantd/grantd.sock";
+  std::uint32_t socket_mode = 0660;
+  std::optional<std::string> socket_group;
+  common::LogLevel log_level = common::LogLevel::info;
+  std::size_t max_connections = 4096;
+  std::size_t max_connections_per_user = 1024;
+  Duration idle_timeout = std::chrono::seconds{60};
+  /// host and port of the TCP address that serves /metrics
+  std::optional<std::pair<std::string, std::uint16_t>> metrics_listen;
+  std::vector<std::string> admin_users = {"root"};
+};
+
+struct Settings {
+  DaemonSettings daemon;
+  std::map<std::string, std::shared_ptr<const ClientSettings>, std::less<>> clients;
+  std::map<std::string, std::shared_ptr<const ApiSettings>, std::less<>> apis;
+};
+
+}  // namespace grantd::config

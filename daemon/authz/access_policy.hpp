@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/clock.hpp"
+#include "config/settings.hpp"
+#include "daemon/authz/peer_identity.hpp"
+
+namespace grantd::daemon {
+
+/// Names to ids; the seam for tests. Each returns nothing for an unknown name. Blocking.
+struct AccountLookup {
+  std::function<std::optional<uid_t>(const std::string&)> user;
+  std::function<std::optional<gid_t>(const std::string&)> group;
+};
+/// getpwnam_r and getgrnam_r.
+AccountLookup system_accounts();
+
+/// Who may use a definition (`allow_users`, `allow_groups`). A name that is unknown matches nobody and is looked up
+/// again at a later use, at most once in ten seconds. Loop thread only.
+class AccessPolicy {
+ public:
+  AccessPolicy(const config::AccessSettings& settings, AccountLookup accounts);
+  /// A policy for exactly these users (`admin_users`).
+  static AccessPolicy for_users(const std::vector<std::string>& users, AccountLookup accounts);
+
+  bool admits(const PeerIdentity& peer, common::BootTime now);
+
+ private:
+  struct Unknown {
+    bool is_group;
+    std::string name;
+  };
+  void look_up(common::BootTime now);
+
+  bool everybody_ = false;
+  AccountLookup accounts_;
+  std::vector<uid_t> users_;   // sorted
+  std::vector<gid_t> groups_;  // sorted
+  std::vector<Unknown> unknown_;
+  std::optional<common::BootTime> looked_up_;
+};
+
+}  // namespace grantd::daemon

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <vector>
+
+namespace grantd::daemon {
+
+/// Who opened a local connection: the kernel's word at connection time, never the caller's.
+struct PeerIdentity {
+  pid_t pid = 0;
+  uid_t uid = static_cast<uid_t>(-1);
+  gid_t gid = static_cast<gid_t>(-1);
+  std::vector<gid_t> groups{};  // supplementary
+};
+
+/// Reads SO_PEERCRED and SO_PEERGROUPS of a connected Unix socket. A peer the kernel does not identify gets uid and
+/// gid -1, which match nothing.
+PeerIdentity identify_peer(int socket);
+
+}  // namespace grantd::daemon

@@ -1,0 +1,134 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/entropy.hpp"
+#include "common/log.hpp"
+#include "common/timer_queue.hpp"
+#include "daemon/cache/provocation_limit.hpp"
+#include "daemon/cache/remembered_error.hpp"
+#include "daemon/metrics/metrics.hpp"
+#include "daemon/oauth/token.hpp"
+
+namespace grantd::daemon {
+
+/// How the cache gets tokens. Given to it by the application, which ties it to the endpoint client. Loop thread only;
+/// `done` is called once, never from within the call.
+class TokenFetcher {
+ public:
+  virtual ~TokenFetcher() = default;
+  using Done = std::move_only_function<void(FetchResult)>;
+  virtual void fetch(const Variant& variant, Done done) = 0;
+  virtual void fetch_with_assertion(const Variant& variant, common::Secret assertion, Done done) = 0;
+  /// Whether the credentials are others than those of the last request.
+  virtual bool credentials_changed() const = 0;
+};
+
+/// The rules one definition's cache works by.
+struct CacheRules {
+  std::string client;  // for log lines
+  std::chrono::milliseconds refresh_before_expiry{60'000};
+  bool prefetch = false;
+  std::size_t max_variants = 64;
+  std::size_t max_provoked_requests = 30;
+  /// The variants that the configuration itself names; the first is the definition's own, and what `prefetch` keeps.
+  std::vector<Variant> configured{};
+};
+
+/// What a caller wants, after it was decided that it may have it.
+struct TokenQuery {
+  Variant variant{};
+  std::optional<std::chrono::seconds> min_valid{};
+  bool force_renewal = false;
+  std::string rejected{};  // version of a token that an API refused; empty: none
+  uid_t uid = static_cast<uid_t>(-1);
+};
+
+/// A token, and where it came from.
+struct Handout {
+  TokenPtr token;
+  TokenOrigin origin = TokenOrigin::cache;
+};
+using HandoutResult = common::Result<Handout>;
+
+/// What `GET /v1/clients` tells of one definition.
+struct CacheStatus {
+  enum class State { idle, fetching, ready, renewing, failing };
+  State state = State::idle;
+  std::optional<std::chrono::seconds> expires_in{};
+  std::optional<std::chrono::seconds> renews_in{};
+  std::uint64_t served = 0;
+  std::uint64_t fetched = 0;
+  std::optional<common::Error> last_error{};
+};
+std::string_view name(CacheStatus::State state);
+
+/// What the cache works with; all of it outlives the cache.
+struct CacheParts {
+  common::TimerQueue& timers;
+  common::Entropy& entropy;
+  common::Logger& log;
+  ClientMetrics& metrics;
+};
+
+/// The tokens of one client definition: kept, shared, renewed ahead of expiry. Each variant is a state machine of its own
+/// (cached_variant.hpp). Never gives a token away that has expired, never takes away one that has not. Loop thread only.
+class TokenCache {
+ public:
+  TokenCache(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, CacheParts parts);
+  ~TokenCache();
+  TokenCache(const TokenCache&) = delete;
+  TokenCache& operator=(const TokenCache&) = delete;
+
+  using Waiter = std::move_only_function<void(HandoutResult)>;
+
+  /// The answer where it can be given at once: a token that will do, or an error that is remembered. Nothing: use `get`.
+  /// Starts the background renewal that a token past its renewal time needs.
+  std::optional<HandoutResult> get_now(const TokenQuery& query);
+  /// Calls `waiter` once, from within or later.
+  void get(TokenQuery query, Waiter waiter);
+  /// Past the cache, shared with nobody.
+  void get_with_assertion(const TokenQuery& query, common::Secret assertion, Waiter waiter);
+
+  /// Drops the token of one variant, or of all. Requests under way do not bring it back. Error: `too_many_requests`,
+  /// then nothing is dropped.
+  common::Result<void> evict(const std::optional<Variant>& variant, uid_t uid);
+
+  /// Goes on with other rules and another fetcher; keeps tokens, waiters and requests under way, forgets remembered
+  /// errors. For a reload that left the definition's identity unchanged.
+  void reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher);
+
+  /// Of the definition's own variant; the counters are of all variants.
+  CacheStatus status() const;
+  /// Whether the definition's own variant ever had a token: what `/readyz` waits for.
+  bool ever_had_token() const { return ever_had_token_; }
+
+ private:
+  class Entry;
+  friend class Entry;
+
+  Entry& entry_for(const Variant& variant);
+  void drop_surplus_variants();
+  bool is_configured(const Variant& variant) const;
+  void served(TokenOrigin origin);
+
+  CacheRules rules_;
+  std::shared_ptr<TokenFetcher> fetcher_;
+  CacheParts parts_;
+  std::map<Variant, std::shared_ptr<Entry>> entries_;
+  std::uint64_t use_counter_ = 0;
+  RememberedError client_error_;  // invalid_client, unauthorized_client
+  ProvocationLimit provocations_;
+  std::uint64_t served_ = 0;
+  std::uint64_t fetched_ = 0;
+  bool ever_had_token_ = false;
+};
+
+}  // namespace grantd::daemon

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "common/error.hpp"
+#include "daemon/http1/head.hpp"
+
+namespace grantd::daemon::http1 {
+
+/// Takes the framing off a body, without copying: it gives views into its input. Strict: chunk extensions, sizes with
+/// signs, bare LF and trailers over 8 KiB are errors; trailer fields are dropped.
+class BodyDecoder {
+ public:
+  explicit BodyDecoder(BodyLength length);
+
+  struct Piece {
+    std::size_t consumed = 0;      // bytes of the input that are done with, framing included
+    std::span<const char> data{};  // part of the body, within the consumed input; may be empty before the end
+    bool complete = false;         // the body ended within the consumed input
+  };
+  /// Decodes from the front of `input`; call again with what was not consumed followed by more. Nothing consumed and
+  /// not complete means that more input is needed. The error is a sentence about what is wrong.
+  std::expected<Piece, std::string_view> next(std::span<const char> input);
+  bool complete() const;
+  /// Whether the end of the connection here is the regular end of the body (`until_close` or already complete).
+  bool may_end_here() const;
+
+ private:
+  enum class State { fixed, until_close, chunk_size, chunk_data, chunk_end, trailer, complete };
+  State state_;
+  std::uint64_t left_ = 0;
+  std::size_t trailer_size_ = 0;
+};
+
+}  // namespace grantd::daemon::http1

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "common/entropy.hpp"
+#include "common/timer_queue.hpp"
+#include "config/settings.hpp"
+#include "daemon/http/transport.hpp"
+#include "daemon/oauth/token.hpp"
+#include "daemon/secrets/secret_source.hpp"
+
+namespace grantd::daemon {
+
+/// What the endpoint client is made of; all of it outlives the client.
+struct EndpointParts {
+  common::TimerQueue& timers;
+  common::Entropy& entropy;
+  Transport& transport;
+  common::Logger& log;
+};
+
+/// Called after every HTTP exchange with the token endpoint, for metrics: `result` is "success", "oauth_error",
+/// "http_error", "transport_error", "timeout" or "invalid_response".
+using ExchangeObserver = std::function<void(std::string_view result, std::chrono::nanoseconds duration)>;
+
+/// Obtains tokens of one definition from its token endpoint (RFC 6749 section 4.4): credentials, up to three
+/// attempts with backoff within `request_timeout`, judgement of the answer. Knows nothing of caching. Loop thread
+/// only.
+class EndpointClient {
+ public:
+  EndpointClient(std::shared_ptr<const config::ClientSettings> settings, std::shared_ptr<SecretSource> secret,
+                 EndpointParts parts, ExchangeObserver observer);
+  ~EndpointClient();
+
+  using Done = std::move_only_function<void(FetchResult)>;
+  /// `done` is called once, on the loop's thread, never from within `fetch`, at the latest shortly after
+  /// `request_timeout`.
+  void fetch(const Variant& variant, Done done);
+  /// The same with a caller's assertion (RFC 7523 section 2.1 grant): sent once, never repeated.
+  void fetch_with_assertion(const Variant& variant, common::Secret assertion, Done done);
+  /// Whether the credentials on disk are others than those of the last request: then remembered errors are void.
+  bool credentials_changed() const;
+
+ private:
+  class Flight;
+  std::shared_ptr<const struct EndpointContext> context_;
+};
+
+}  // namespace grantd::daemon

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/clock.hpp"
+#include "common/error.hpp"
+#include "common/secret.hpp"
+
+namespace grantd::daemon {
+
+/// What distinguishes the tokens of one definition from each other. Always in canonical form, so that equal
+/// variants are equal values: lists sorted and without duplicates.
+struct Variant {
+  std::vector<std::string> scope{};
+  std::vector<std::string> resource{};
+  std::string audience{};
+  std::map<std::string, std::string> parameters{};
+  auto operator<=>(const Variant&) const = default;
+};
+
+enum class TokenType { bearer, dpop };
+
+/// One access token as the authorization server issued it (RFC 6749 section 5.1). Immutable and shared; the boot
+/// clock decides about its validity, the wall clock only tells people.
+struct Token {
+  common::Secret access_token;
+  TokenType type = TokenType::bearer;
+  /// Space-separated, as granted; as asked for where the response does not say.
+  std::string scope;
+  /// Opaque; the same for the same token string everywhere, different for another.
+  std::string version;
+  common::BootTime obtained{};
+  common::BootTime expires{};
+  common::WallTime expires_wall{};
+};
+using TokenPtr = std::shared_ptr<const Token>;
+
+/// What a successful token response says, before it is put on a clock.
+struct TokenGrant {
+  common::Secret access_token;
+  TokenType type = TokenType::bearer;
+  std::string scope;
+  std::string version;
+  /// Life from the moment the request was sent. Zero or negative: good for those who wait, not to be cached.
+  std::chrono::seconds lifetime{0};
+};
+
+/// A failed token request, with what the cache must know about it.
+struct FetchError {
+  /// How long it is remembered and by whom, SPEC section 2.
+  enum class Memory {
+    none,       // nothing was asked (credentials unreadable): the next use tries again
+    transient,  // transport, 408, 429, 5xx, no token in the answer: 1 s doubling to 10 s, or Retry-After
+    variant,    // an OAuth error or another 4xx: 1 s doubling to 60 s
+    client,     // the same, for every variant of the client: invalid_client, unauthorized_client
+  };
+  common::Error error;
+  Memory memory = Memory::transient;
+  /// The server's own Retry-After, at most five minutes.
+  std::optional<std::chrono::seconds> retry_after{};
+};
+
+using FetchResult = std::expected<TokenGrant, FetchError>;
+
+}  // namespace grantd::daemon

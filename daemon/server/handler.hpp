@@ -1,0 +1,68 @@
+#pragma once
+
+#include <boost/asio/buffer.hpp>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "common/error.hpp"
+#include "daemon/authz/peer_identity.hpp"
+#include "daemon/http1/head.hpp"
+#include "daemon/loop/loop.hpp"
+
+namespace grantd::daemon {
+
+/// A response that is held in memory whole.
+struct LocalResponse {
+  int status = 200;
+  std::string_view content_type = "application/json";  // empty: no body, no Content-Type
+  std::string body{};
+  /// Further header lines, each complete with CRLF, e.g. "Retry-After: 3\r\n".
+  std::string extra_headers{};
+};
+
+/// One request of a local caller and its response. A session makes it, a Handler uses it until its coroutine ends. Loop
+/// thread only.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+
+  /// Valid until the handler's coroutine ends.
+  virtual const http1::RequestHead& request() const = 0;
+  virtual const PeerIdentity& peer() const = 0;
+
+  /// The next piece of the request's body with its framing removed, as soon as there is any; empty at the end. The view is
+  /// valid until the next call. Sends `100 Continue` first where the caller waits for it. Errors: `request_timeout` after
+  /// 60 s of silence, `invalid_request` for broken framing or a caller that is gone.
+  virtual awaitable<common::Result<std::span<const char>>> read_body() = 0;
+  /// Whether the request's body has been read to its end (true at once where there is none).
+  virtual bool body_complete() const = 0;
+
+  /// Sends a whole response in one write. HEAD requests get the head alone.
+  virtual awaitable<void> respond(LocalResponse response) = 0;
+
+  /// Sends raw bytes of a response that the handler frames itself: first the head, final empty line included, then the
+  /// body with its framing. False when the caller is gone or did not read for 60 s; then the handler ends. Buffers
+  /// stay valid until it returns.
+  virtual awaitable<bool> write(std::span<const asio::const_buffer> pieces) = 0;
+  /// Tells the session that what was written by `write` is one complete response. A handler that ends without this, having
+  /// written anything, closes the connection, so that the caller sees a broken-off response.
+  virtual void finish_response(bool keep_alive) = 0;
+
+  /// `action` runs once if the caller closes its connection before the handler has ended; a caller that merely shuts down
+  /// its sending side still waits for its answer and is not gone. Replaces an earlier action; an empty one clears it.
+  virtual void on_caller_gone(std::move_only_function<void()> action) = 0;
+};
+
+/// Something that answers requests. Loop thread only; one instance serves all connections.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  virtual awaitable<void> handle(Exchange& exchange) = 0;
+};
+
+/// The problem document (RFC 9457) for an error. `client` and `api` name the definitions concerned, empty: none.
+LocalResponse problem_response(const common::Error& error, std::string_view client = {}, std::string_view api = {});
+
+}  // namespace grantd::daemon
