@@ -62,6 +62,15 @@ class Handler {
   virtual awaitable<void> handle(Exchange& exchange) = 0;
 };
 
+/// Serves what is addressed to an API rather than to the daemon: the seam between server and proxy. Loop thread only.
+class ApiHandler {
+ public:
+  virtual ~ApiHandler() = default;
+  /// `api` is the name as the caller wrote it, not yet known to exist. `target` is what remains of the request's target:
+  /// path (beginning with a slash) and query, bytes unchanged. Both views live as long as the exchange's request.
+  virtual awaitable<void> handle(Exchange& exchange, std::string_view api, std::string_view target) = 0;
+};
+
 /// The problem document (RFC 9457) for an error. `client` and `api` name the definitions concerned, empty: none.
 LocalResponse problem_response(const common::Error& error, std::string_view client = {}, std::string_view api = {});
 
