@@ -11,8 +11,8 @@
 
 namespace grantd::daemon {
 
-/// How many token requests each user may cause within any minute beyond what the cache itself wants. Pure: `now` is
-/// an argument.
+/// How many token requests each user may cause within any minute beyond what the cache itself wants. Pure:
+/// `now` is an argument.
 class ProvocationLimit {
  public:
   explicit ProvocationLimit(std::size_t per_minute) : per_minute_(per_minute) {}

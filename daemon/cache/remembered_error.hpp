@@ -8,11 +8,13 @@
 
 namespace grantd::daemon {
 
-/// A failure that is answered again, without asking the server, until its time is over. Each failure in a row doubles
-/// the time, from one second up to a bound; a success or `forget` begins anew. Pure: `now` is an argument.
+/// A failure that is answered again, without asking the server, until its time is over. Each failure in a row
+/// doubles the time, from one second up to a bound; a success or `forget` begins anew. Pure: `now` is an
+/// argument.
 class RememberedError {
  public:
-  /// Remembers `error` for the next step of the backoff, at most `bound`; or for `retry_after`, at most five minutes.
+  /// Remembers `error` for the next step of the backoff, at most `bound`; or for `retry_after`, at most five
+  /// minutes.
   void remember(common::Error error, common::BootTime now, std::chrono::seconds bound,
                 std::optional<std::chrono::seconds> retry_after = std::nullopt);
   void forget();

@@ -19,8 +19,8 @@
 
 namespace grantd::daemon {
 
-/// How the cache gets tokens. Given to it by the application, which ties it to the endpoint client. Loop thread only;
-/// `done` is called once, never from within the call.
+/// How the cache gets tokens. Given to it by the application, which ties it to the endpoint client. Loop
+/// thread only; `done` is called once, never from within the call.
 class TokenFetcher {
  public:
   virtual ~TokenFetcher() = default;
@@ -38,7 +38,8 @@ struct CacheRules {
   bool prefetch = false;
   std::size_t max_variants = 64;
   std::size_t max_provoked_requests = 30;
-  /// The variants that the configuration itself names; the first is the definition's own, and what `prefetch` keeps.
+  /// The variants that the configuration itself names, at least one: the first is the definition's own, and
+  /// what `prefetch` keeps fresh.
   std::vector<Variant> configured{};
 };
 
@@ -78,8 +79,12 @@ struct CacheParts {
   ClientMetrics& metrics;
 };
 
-/// The tokens of one client definition: kept, shared, renewed ahead of expiry. Each variant is a state machine of its own
-/// (cached_variant.hpp). Never gives a token away that has expired, never takes away one that has not. Loop thread only.
+class CachedVariant;
+struct CacheContext;
+
+/// The tokens of one client definition: kept, shared, renewed ahead of expiry. Each variant is a state
+/// machine of its own (cached_variant.hpp). Never gives a token away that has expired, never takes away one
+/// that has not. Loop thread only.
 class TokenCache {
  public:
   TokenCache(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, CacheParts parts);
@@ -89,46 +94,39 @@ class TokenCache {
 
   using Waiter = std::move_only_function<void(HandoutResult)>;
 
-  /// The answer where it can be given at once: a token that will do, or an error that is remembered. Nothing: use `get`.
-  /// Starts the background renewal that a token past its renewal time needs.
+  /// The answer where it can be given at once: a token that will do, or an error that is remembered. Nothing:
+  /// use `get`. Starts the background renewal that a token past its renewal time needs.
   std::optional<HandoutResult> get_now(const TokenQuery& query);
-  /// Calls `waiter` once, from within or later.
+  /// Calls `waiter` once, from within or later. It may use the cache but not destroy it.
   void get(TokenQuery query, Waiter waiter);
   /// Past the cache, shared with nobody.
   void get_with_assertion(const TokenQuery& query, common::Secret assertion, Waiter waiter);
 
-  /// Drops the token of one variant, or of all. Requests under way do not bring it back. Error: `too_many_requests`,
-  /// then nothing is dropped.
+  /// Drops the token of one variant, or of all. Requests under way do not bring it back. Error:
+  /// `too_many_requests`, then nothing is dropped.
   common::Result<void> evict(const std::optional<Variant>& variant, uid_t uid);
 
-  /// Goes on with other rules and another fetcher; keeps tokens, waiters and requests under way, forgets remembered
-  /// errors. For a reload that left the definition's identity unchanged.
+  /// Goes on with other rules and another fetcher; keeps tokens, waiters and requests under way, forgets
+  /// remembered errors. For a reload that left the definition's identity unchanged.
   void reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher);
 
   /// Of the definition's own variant; the counters are of all variants.
   CacheStatus status() const;
   /// Whether the definition's own variant ever had a token: what `/readyz` waits for.
-  bool ever_had_token() const { return ever_had_token_; }
+  bool ever_had_token() const;
 
  private:
-  class Entry;
-  friend class Entry;
-
-  Entry& entry_for(const Variant& variant);
-  void drop_surplus_variants();
+  CachedVariant* find(const Variant& variant);
+  CachedVariant& add(const Variant& variant);
+  std::optional<common::Error> refusal_of_new(uid_t uid);
+  void apply_roles();
+  void drop_surplus_variants(const CachedVariant& keep);
   bool is_configured(const Variant& variant) const;
-  void served(TokenOrigin origin);
+  const CachedVariant& own() const;
 
-  CacheRules rules_;
-  std::shared_ptr<TokenFetcher> fetcher_;
-  CacheParts parts_;
-  std::map<Variant, std::shared_ptr<Entry>> entries_;
-  std::uint64_t use_counter_ = 0;
-  RememberedError client_error_;  // invalid_client, unauthorized_client
-  ProvocationLimit provocations_;
-  std::uint64_t served_ = 0;
-  std::uint64_t fetched_ = 0;
-  bool ever_had_token_ = false;
+  const std::shared_ptr<CacheContext> context_;
+  std::map<Variant, std::shared_ptr<CachedVariant>> entries_;
+  std::uint64_t uses_ = 0;
 };
 
 }  // namespace grantd::daemon

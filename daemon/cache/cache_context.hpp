@@ -1,0 +1,30 @@
+#pragma once
+
+#include "daemon/cache/token_cache.hpp"
+
+namespace grantd::daemon {
+
+/// What the variants of one definition share: rules, the way to the server, and what is known of the client
+/// as a whole.
+struct CacheContext {
+  CacheRules rules;
+  std::shared_ptr<TokenFetcher> fetcher;
+  CacheParts parts;
+  ProvocationLimit provocations;
+  RememberedError client_error{};  // invalid_client, unauthorized_client
+  std::uint64_t served = 0;
+  std::uint64_t fetched = 0;
+
+  common::BootTime now() const { return parts.timers.now(); }
+  /// The failure that holds for the client, or else `own`'s; none once the credentials have changed, which
+  /// voids both.
+  std::optional<common::Error> remembered_error(RememberedError* own);
+  /// `too_many_requests` where `uid` may not cause another token request now.
+  std::optional<common::Error> over_limit(uid_t uid);
+  /// Puts what a request begun at `started` brought on the clock.
+  TokenPtr token_from(TokenGrant grant, common::BootTime started);
+  /// Counts and wraps a token for one caller.
+  Handout hand_out(TokenPtr token, TokenOrigin origin);
+};
+
+}  // namespace grantd::daemon

@@ -1,0 +1,272 @@
+// The rules of when to ask the server. Every entry decides first (`decide`, no effects but the guard's clock)
+// and acts then, so that the fast path and the waiting path cannot disagree. Nothing here takes a valid token
+// away: a renewal that fails leaves the token where it was.
+#include "daemon/cache/cached_variant.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/cache/refresh_policy.hpp"
+
+namespace grantd::daemon {
+
+using common::BootTime;
+using common::Error;
+using common::ErrorCode;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr seconds transient_bound{10};
+constexpr seconds refusal_bound{60};
+constexpr seconds longest_guard{60};
+constexpr seconds pause_after_unreadable_credentials{5};
+
+}  // namespace
+
+CachedVariant::CachedVariant(Variant variant, CacheContext& cache)
+    : variant_(std::move(variant)), cache_(cache), timer_(cache.parts.timers, [this] { on_timer(); }) {}
+
+std::optional<HandoutResult> CachedVariant::get_now(const TokenQuery& query) {
+  Decision decision = decide(query);
+  if (decision.what == Decision::What::serve) return serve();
+  if (decision.what == Decision::What::fail) return std::unexpected(std::move(*decision.error));
+  return std::nullopt;
+}
+
+void CachedVariant::get(const TokenQuery& query, TokenCache::Waiter waiter) {
+  Decision decision = decide(query);
+  if (decision.provoked) cache_.provocations.count(query.uid, now());
+  switch (decision.what) {
+    case Decision::What::serve:
+      return waiter(serve());
+    case Decision::What::fail:
+      return waiter(std::unexpected(std::move(*decision.error)));
+    case Decision::What::start:
+      start_flight(decision.replaces_rejected);
+      break;
+    case Decision::What::join:
+      flight_->replaces_rejected |= decision.replaces_rejected;
+      break;
+    case Decision::What::join_next:
+      next_.push_back({std::move(waiter), query.force_renewal});
+      return;
+  }
+  flight_->waiting.push_back({std::move(waiter), query.force_renewal});
+}
+
+CachedVariant::Decision CachedVariant::decide(const TokenQuery& query) {
+  using What = Decision::What;
+  if (query.force_renewal) return decide_forced(query.uid);
+  if (!has_valid_token()) return decide_without_token(query.uid);
+
+  const auto left = token_->expires - now();
+  const auto least = default_min_valid(token_->obtained, token_->expires);
+  const bool rejected = query.rejected == token_->version && !rejection_is_guarded();
+  // A server that just gave the same token again has nothing better to give.
+  const bool nothing_better = same_token_again_ && now() < renew_at_;
+  const bool too_short = left < (query.min_valid ? *query.min_valid : least) && !nothing_better;
+  if ((!rejected && !too_short) || cache_.remembered_error(&error_)) return {.what = What::serve};
+  if (flight_) return {.what = What::join, .replaces_rejected = rejected};
+  const bool provoked = rejected || left >= least;
+  if (provoked && cache_.over_limit(query.uid)) return {.what = What::serve};
+  return {.what = What::start, .provoked = provoked, .replaces_rejected = rejected};
+}
+
+CachedVariant::Decision CachedVariant::decide_forced(uid_t uid) {
+  using What = Decision::What;
+  if (auto error = cache_.remembered_error(&error_)) return {.what = What::fail, .error = std::move(error)};
+  if (!next_.empty()) return {.what = What::join_next};
+  if (auto error = cache_.over_limit(uid)) return {.what = What::fail, .error = std::move(error)};
+  return {.what = flight_ ? What::join_next : What::start, .provoked = true};
+}
+
+CachedVariant::Decision CachedVariant::decide_without_token(uid_t uid) {
+  using What = Decision::What;
+  if (flight_) return {.what = flight_->stale ? What::join_next : What::join};
+  if (auto error = cache_.remembered_error(&error_)) return {.what = What::fail, .error = std::move(error)};
+  const bool new_combination = !configured_ && !ever_had_token_;
+  if (new_combination) {
+    if (auto error = cache_.over_limit(uid)) return {.what = What::fail, .error = std::move(error)};
+  }
+  return {.what = What::start, .provoked = new_combination};
+}
+
+// An API that refuses every token must not turn into a token request for each of its refusals.
+bool CachedVariant::rejection_is_guarded() {
+  if (!from_rejection_) return false;
+  if (guarded_version_ != token_->version) {
+    guarded_version_ = token_->version;
+    guard_step_ = std::clamp(guard_step_ * 2, seconds{1}, longest_guard);
+    guarded_until_ = now() + guard_step_;
+  }
+  return now() < guarded_until_;
+}
+
+HandoutResult CachedVariant::serve() {
+  if (!used_) {
+    used_ = true;
+    schedule();
+  }
+  if (now() >= renew_at_) renew_if_due();
+  return cache_.hand_out(token_, flight_ ? TokenOrigin::renewing : TokenOrigin::cache);
+}
+
+void CachedVariant::renew_if_due() {
+  const bool due = token_ ? now() >= renew_at_ : prefetch_;
+  if (due && !flight_ && now() >= background_not_before_ && !cache_.remembered_error(&error_))
+    start_flight(false);
+}
+
+void CachedVariant::start_flight(bool replaces_rejected) {
+  flight_ = Flight{.started = now(), .replaces_rejected = replaces_rejected};
+  timer_.disarm();
+  cache_.fetcher->fetch(variant_, [weak = weak_from_this()](FetchResult result) {
+    if (const auto self = weak.lock()) self->land(std::move(result));
+  });
+}
+
+void CachedVariant::land(FetchResult result) {
+  Flight flight = *std::exchange(flight_, std::nullopt);
+  std::expected<TokenPtr, Error> outcome;
+  if (result) {
+    cache_.client_error.forget();
+    error_.forget();
+    outcome = cache_.token_from(std::move(*result), flight.started);
+    ever_had_token_ = true;
+    if (!flight.stale) store(*outcome, flight);
+    if (token_ && token_->version == (*outcome)->version) outcome = token_;
+  } else {
+    remember(result.error());
+    outcome = std::unexpected(result.error().error);
+  }
+  const auto keep = shared_from_this();  // a waiter may make the cache drop this variant
+  answer(std::move(flight.waiting), outcome);
+  start_next();
+  schedule();
+}
+
+void CachedVariant::store(TokenPtr token, const Flight& flight) {
+  const bool had_valid_token = has_valid_token();
+  same_token_again_ = had_valid_token && token_->version == token->version;
+  if (same_token_again_) {
+    // Some servers name the full lifetime each time: the first answer's end is the one to trust.
+    if (token->expires < token_->expires) token_ = std::move(token);
+    renew_at_ = renewal_time_of_same_token(now(), token_->expires);
+  } else if (token->expires > now()) {
+    token_ = std::move(token);
+    renew_at_ = renewal_time(token_->obtained, token_->expires, cache_.rules.refresh_before_expiry,
+                             cache_.parts.entropy.uniform());
+  } else {
+    if (had_valid_token) renew_at_ = renewal_time_of_same_token(now(), token_->expires);
+    return;
+  }
+  used_ = false;
+  from_rejection_ = flight.replaces_rejected;
+  if (!from_rejection_) guard_step_ = seconds{0};
+}
+
+void CachedVariant::remember(const FetchError& failure) {
+  switch (failure.memory) {
+    case FetchError::Memory::none:
+      background_not_before_ = now() + pause_after_unreadable_credentials;
+      break;
+    case FetchError::Memory::transient:
+      error_.remember(failure.error, now(), transient_bound, failure.retry_after);
+      break;
+    case FetchError::Memory::variant:
+      error_.remember(failure.error, now(), refusal_bound);
+      break;
+    case FetchError::Memory::client:
+      cache_.client_error.remember(failure.error, now(), refusal_bound);
+      break;
+  }
+}
+
+void CachedVariant::answer(std::vector<Waiting> waiting, const std::expected<TokenPtr, Error>& outcome) {
+  for (Waiting& one : waiting) {
+    if (outcome) {
+      used_ = true;
+      one.waiter(cache_.hand_out(*outcome, TokenOrigin::fetched));
+    } else if (!one.forced && has_valid_token()) {
+      one.waiter(serve());
+    } else {
+      one.waiter(std::unexpected(outcome.error()));
+    }
+  }
+}
+
+void CachedVariant::start_next() {
+  if (next_.empty() || flight_) return;
+  if (const auto error = cache_.remembered_error(&error_))
+    return answer(std::exchange(next_, {}), std::unexpected(*error));
+  start_flight(false);
+  flight_->waiting = std::exchange(next_, {});
+}
+
+void CachedVariant::schedule() {
+  if (flight_) return;
+  if (!token_ && !prefetch_) return timer_.disarm();
+  const auto held_back =
+      std::max({background_not_before_, error_.last() ? error_.until() : BootTime{},
+                cache_.client_error.last() ? cache_.client_error.until() : BootTime{}, now()});
+  if (!token_) return timer_.arm(held_back);
+  const auto renewal = std::max(renew_at_, held_back);
+  timer_.arm(wants_renewal() ? std::min(renewal, token_->expires) : token_->expires);
+}
+
+void CachedVariant::on_timer() {
+  if (token_ && now() >= token_->expires) {
+    token_.reset();
+    used_ = false;
+  }
+  if (wants_renewal()) renew_if_due();
+  schedule();
+}
+
+void CachedVariant::drop() {
+  token_.reset();
+  used_ = false;
+  from_rejection_ = false;
+  same_token_again_ = false;
+  if (flight_) flight_->stale = true;
+  schedule();
+}
+
+void CachedVariant::set_role(bool configured, bool prefetch) {
+  configured_ = configured;
+  prefetch_ = prefetch;
+  if (prefetch_ && !has_valid_token()) renew_if_due();
+  schedule();
+}
+
+void CachedVariant::apply_rules() {
+  error_.forget();
+  background_not_before_ = {};
+  if (has_valid_token() && !same_token_again_) {
+    renew_at_ = renewal_time(token_->obtained, token_->expires, cache_.rules.refresh_before_expiry,
+                             cache_.parts.entropy.uniform());
+  }
+  schedule();
+}
+
+CacheStatus CachedVariant::status() const {
+  CacheStatus status;
+  const bool valid = has_valid_token();
+  const auto& error = error_.last() ? error_.last() : cache_.client_error.last();
+  using State = CacheStatus::State;
+  if (flight_) {
+    status.state = valid ? State::renewing : State::fetching;
+  } else if (error) {
+    status.state = State::failing;
+  } else {
+    status.state = valid ? State::ready : State::idle;
+  }
+  status.last_error = error;
+  if (!valid) return status;
+  status.expires_in = std::chrono::floor<seconds>(token_->expires - now());
+  status.renews_in = std::chrono::ceil<seconds>(std::max(renew_at_ - now(), common::BootClock::duration{0}));
+  return status;
+}
+
+}  // namespace grantd::daemon

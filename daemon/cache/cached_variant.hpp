@@ -1,0 +1,97 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "daemon/cache/cache_context.hpp"
+
+namespace grantd::daemon {
+
+/// The token of one variant: absent, valid or past its renewal time; with at most one request under way, and
+/// callers who wait for it or for the one after it. Loop thread only.
+class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
+ public:
+  /// `cache` outlives it.
+  CachedVariant(Variant variant, CacheContext& cache);
+
+  std::optional<HandoutResult> get_now(const TokenQuery& query);
+  void get(const TokenQuery& query, TokenCache::Waiter waiter);
+
+  /// Forgets the token; a request under way will not bring it back.
+  void drop();
+  /// The rules have changed: whether the configuration names this variant, and whether it is kept fresh
+  /// unasked.
+  void set_role(bool configured, bool prefetch);
+  /// Applies changed timing rules and forgets remembered errors.
+  void apply_rules();
+
+  bool has_request() const { return flight_.has_value(); }
+  bool ever_had_token() const { return ever_had_token_; }
+  bool is_configured() const { return configured_; }
+  CacheStatus status() const;
+  /// A number that grows with every use, for dropping the least recently used.
+  std::uint64_t last_use = 0;
+
+ private:
+  struct Waiting {
+    TokenCache::Waiter waiter;
+    bool forced;  // wants the server's answer, not the token at hand
+  };
+  /// A token request under way.
+  struct Flight {
+    common::BootTime started;
+    bool replaces_rejected = false;
+    bool stale = false;  // the token was dropped meanwhile: the result is for its waiters alone
+    std::vector<Waiting> waiting{};
+  };
+  struct Decision {
+    enum class What { serve, fail, join, start, join_next } what;
+    bool provoked = false;
+    bool replaces_rejected = false;
+    std::optional<common::Error> error{};
+  };
+
+  Decision decide(const TokenQuery& query);
+  Decision decide_forced(uid_t uid);
+  Decision decide_without_token(uid_t uid);
+  bool rejection_is_guarded();
+  bool has_valid_token() const { return token_ && now() < token_->expires; }
+  common::BootTime now() const { return cache_.now(); }
+
+  HandoutResult serve();
+  void start_flight(bool replaces_rejected);
+  void land(FetchResult result);
+  void store(TokenPtr token, const Flight& flight);
+  void remember(const FetchError& failure);
+  void answer(std::vector<Waiting> waiting, const std::expected<TokenPtr, common::Error>& outcome);
+  void start_next();
+  bool wants_renewal() const { return used_ || prefetch_; }
+  void renew_if_due();
+  void schedule();
+  void on_timer();
+
+  const Variant variant_;
+  CacheContext& cache_;
+  bool configured_ = false;
+  bool prefetch_ = false;
+
+  TokenPtr token_;
+  common::BootTime renew_at_{};
+  common::BootTime background_not_before_{};
+  bool used_ = false;  // handed out since it was obtained
+  bool ever_had_token_ = false;
+  bool same_token_again_ = false;
+  RememberedError error_;
+
+  bool from_rejection_ = false;  // the token was fetched in place of a rejected one
+  std::string guarded_version_;  // for which the guard below was set
+  common::BootTime guarded_until_{};
+  std::chrono::seconds guard_step_{0};
+
+  std::optional<Flight> flight_;
+  std::vector<Waiting> next_;  // for the flight after the present one
+  common::Timer timer_;
+};
+
+}  // namespace grantd::daemon

@@ -1,0 +1,151 @@
+// One definition's variants under one roof: finding them, bounding their number, and what concerns all of
+// them.
+#include "daemon/cache/token_cache.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/cache/cached_variant.hpp"
+
+namespace grantd::daemon {
+
+using common::Error;
+using common::ErrorCode;
+
+std::string_view name(CacheStatus::State state) {
+  switch (state) {
+    case CacheStatus::State::idle:
+      return "idle";
+    case CacheStatus::State::fetching:
+      return "fetching";
+    case CacheStatus::State::ready:
+      return "ready";
+    case CacheStatus::State::renewing:
+      return "renewing";
+    case CacheStatus::State::failing:
+      return "failing";
+  }
+  return "idle";
+}
+
+TokenCache::TokenCache(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, CacheParts parts)
+    : context_(new CacheContext{.rules = std::move(rules),
+                                .fetcher = std::move(fetcher),
+                                .parts = parts,
+                                .provocations = ProvocationLimit{0}}) {
+  apply_roles();
+}
+
+TokenCache::~TokenCache() = default;
+
+std::optional<HandoutResult> TokenCache::get_now(const TokenQuery& query) {
+  if (CachedVariant* entry = find(query.variant)) return entry->get_now(query);
+  if (auto error = refusal_of_new(query.uid)) return std::unexpected(std::move(*error));
+  return std::nullopt;
+}
+
+void TokenCache::get(TokenQuery query, Waiter waiter) {
+  CachedVariant* entry = find(query.variant);
+  if (entry == nullptr) {
+    if (auto error = refusal_of_new(query.uid)) return waiter(std::unexpected(std::move(*error)));
+    entry = &add(query.variant);
+  }
+  entry->get(query, std::move(waiter));
+}
+
+void TokenCache::get_with_assertion(const TokenQuery& query, common::Secret assertion, Waiter waiter) {
+  if (auto error = context_->over_limit(query.uid)) return waiter(std::unexpected(std::move(*error)));
+  const auto now = context_->now();
+  context_->provocations.count(query.uid, now);
+  context_->fetcher->fetch_with_assertion(
+      query.variant, std::move(assertion),
+      [weak = std::weak_ptr(context_), now, waiter = std::move(waiter)](FetchResult result) mutable {
+        const auto context = weak.lock();
+        if (!result) return waiter(std::unexpected(std::move(result.error().error)));
+        if (!context)
+          return waiter(common::fail(ErrorCode::internal_error, "the definition is gone; ask again"));
+        waiter(context->hand_out(context->token_from(std::move(*result), now), TokenOrigin::fetched));
+      });
+}
+
+common::Result<void> TokenCache::evict(const std::optional<Variant>& variant, uid_t uid) {
+  if (auto error = context_->over_limit(uid)) return std::unexpected(std::move(*error));
+  context_->provocations.count(uid, context_->now());
+  if (variant) {
+    if (CachedVariant* entry = find(*variant)) entry->drop();
+    return {};
+  }
+  for (auto& [_, entry] : entries_) entry->drop();
+  return {};
+}
+
+void TokenCache::reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher) {
+  context_->rules = std::move(rules);
+  context_->fetcher = std::move(fetcher);
+  context_->client_error.forget();
+  for (auto& [_, entry] : entries_) entry->apply_rules();
+  apply_roles();
+}
+
+void TokenCache::apply_roles() {
+  const CacheRules& rules = context_->rules;
+  context_->provocations.set_limit(rules.max_provoked_requests);
+  for (const Variant& variant : rules.configured) {
+    if (find(variant) == nullptr) add(variant);
+  }
+  for (auto& [variant, entry] : entries_) {
+    entry->set_role(is_configured(variant), rules.prefetch && variant == rules.configured.front());
+  }
+}
+
+CacheStatus TokenCache::status() const {
+  CacheStatus status = own().status();
+  status.served = context_->served;
+  status.fetched = context_->fetched;
+  return status;
+}
+
+bool TokenCache::ever_had_token() const { return own().ever_had_token(); }
+
+const CachedVariant& TokenCache::own() const { return *entries_.at(context_->rules.configured.front()); }
+
+CachedVariant* TokenCache::find(const Variant& variant) {
+  const auto found = entries_.find(variant);
+  if (found == entries_.end()) return nullptr;
+  found->second->last_use = ++uses_;
+  return found->second.get();
+}
+
+CachedVariant& TokenCache::add(const Variant& variant) {
+  CachedVariant& entry =
+      *entries_.emplace(variant, std::make_shared<CachedVariant>(variant, *context_)).first->second;
+  entry.last_use = ++uses_;
+  drop_surplus_variants(entry);
+  return entry;
+}
+
+// A combination that is refused must not get an entry, or asking for many would push out other callers'
+// tokens.
+std::optional<Error> TokenCache::refusal_of_new(uid_t uid) {
+  if (auto error = context_->remembered_error(nullptr)) return error;
+  return context_->over_limit(uid);
+}
+
+bool TokenCache::is_configured(const Variant& variant) const {
+  return std::ranges::find(context_->rules.configured, variant) != context_->rules.configured.end();
+}
+
+// Those with callers waiting stay: their number is bounded by that of connections.
+void TokenCache::drop_surplus_variants(const CachedVariant& keep) {
+  std::size_t count = 0;
+  auto oldest = entries_.end();
+  for (auto it = entries_.begin(); it != entries_.end(); ++it) {
+    if (is_configured(it->first)) continue;
+    ++count;
+    if (it->second.get() == &keep || it->second->has_request()) continue;
+    if (oldest == entries_.end() || it->second->last_use < oldest->second->last_use) oldest = it;
+  }
+  if (count > context_->rules.max_variants && oldest != entries_.end()) entries_.erase(oldest);
+}
+
+}  // namespace grantd::daemon
