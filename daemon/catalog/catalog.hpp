@@ -40,7 +40,8 @@ struct LessIgnoringCase {
   bool operator()(std::string_view a, std::string_view b) const;
 };
 
-/// All definitions of one configuration. A reload makes a new one; requests under way keep the one they began with.
+/// All definitions of one configuration. A reload makes a new one; requests under way keep the one they began
+/// with.
 struct Catalog {
   std::map<std::string, std::shared_ptr<CatalogClient>, std::less<>> clients;
   std::map<std::string, std::shared_ptr<CatalogApi>, LessIgnoringCase> apis;
@@ -51,7 +52,8 @@ struct Catalog {
   std::shared_ptr<CatalogApi> api(std::string_view name) const;
 };
 
-/// The catalog in force; handlers keep a reference to this and take a copy of `now` for each request. Loop thread only.
+/// The catalog in force; handlers keep a reference to this and take a copy of `now` for each request. Loop
+/// thread only.
 struct CurrentCatalog {
   std::shared_ptr<Catalog> now;
 };
