@@ -33,7 +33,7 @@ class TokenFetcher {
 
 /// The rules one definition's cache works by.
 struct CacheRules {
-  std::string client;  // for log lines
+  std::string client{};  // for log lines
   std::chrono::milliseconds refresh_before_expiry{60'000};
   bool prefetch = false;
   std::size_t max_variants = 64;

@@ -28,12 +28,12 @@ enum class TokenType { bearer, dpop };
 /// One access token as the authorization server issued it (RFC 6749 section 5.1). Immutable and shared; the boot
 /// clock decides about its validity, the wall clock only tells people.
 struct Token {
-  common::Secret access_token;
+  common::Secret access_token{};
   TokenType type = TokenType::bearer;
   /// Space-separated, as granted; as asked for where the response does not say.
-  std::string scope;
+  std::string scope{};
   /// Opaque; the same for the same token string everywhere, different for another.
-  std::string version;
+  std::string version{};
   common::BootTime obtained{};
   common::BootTime expires{};
   common::WallTime expires_wall{};
@@ -42,10 +42,10 @@ using TokenPtr = std::shared_ptr<const Token>;
 
 /// What a successful token response says, before it is put on a clock.
 struct TokenGrant {
-  common::Secret access_token;
+  common::Secret access_token{};
   TokenType type = TokenType::bearer;
-  std::string scope;
-  std::string version;
+  std::string scope{};
+  std::string version{};
   /// Life from the moment the request was sent. Zero or negative: good for those who wait, not to be cached.
   std::chrono::seconds lifetime{0};
 };

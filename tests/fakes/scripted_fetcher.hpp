@@ -1,0 +1,56 @@
+#pragma once
+
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/cache/token_cache.hpp"
+
+namespace grantd::tests {
+
+/// Counters of a definition that nobody reads.
+class NullClientMetrics final : public daemon::ClientMetrics {
+ public:
+  void token_served(daemon::TokenOrigin) override {}
+  void token_request(std::string_view, std::chrono::nanoseconds) override {}
+};
+
+/// Keeps every fetch until the test says how it ended.
+class ScriptedFetcher final : public daemon::TokenFetcher {
+ public:
+  void fetch(const daemon::Variant& variant, Done done) override {
+    ++requests;
+    variants.push_back(variant);
+    under_way.push_back(std::move(done));
+  }
+  void fetch_with_assertion(const daemon::Variant& variant, common::Secret, Done done) override {
+    fetch(variant, std::move(done));
+  }
+  bool credentials_changed() const override { return changed; }
+
+  /// Ends the oldest request with a token whose string is `text`.
+  void succeed(const std::string& text, std::chrono::seconds lifetime = std::chrono::minutes{5}) {
+    finish(daemon::TokenGrant{
+        .access_token = common::Secret{text}, .version = "v-" + text, .lifetime = lifetime});
+  }
+  void fail(daemon::FetchError::Memory memory, common::ErrorCode code,
+            std::optional<std::chrono::seconds> retry_after = std::nullopt) {
+    finish(std::unexpected(daemon::FetchError{
+        .error = {.code = code, .detail = "scripted"}, .memory = memory, .retry_after = retry_after}));
+  }
+
+  int requests = 0;
+  bool changed = false;
+  std::vector<daemon::Variant> variants;
+  std::deque<Done> under_way;
+
+ private:
+  void finish(daemon::FetchResult result) {
+    Done done = std::move(under_way.front());
+    under_way.pop_front();
+    done(std::move(result));
+  }
+};
+
+}  // namespace grantd::tests
