@@ -1,4 +1,5 @@
-// getrandom(2) never fails once the kernel's pool is seeded; a failure means that nothing here can be trusted.
+// getrandom(2) never fails once the kernel's pool is seeded; a failure means that nothing here can be
+// trusted.
 #include "common/entropy.hpp"
 
 #include <sys/random.h>

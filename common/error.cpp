@@ -1,4 +1,5 @@
-// One table for code, status and title, so that the local API, the metrics and the client library cannot drift.
+// One table for code, status and title, so that the local API, the metrics and the client library cannot
+// drift.
 #include "common/error.hpp"
 
 #include <array>

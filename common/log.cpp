@@ -1,5 +1,5 @@
-// Logging must never hold up a request, so lines go through a bounded queue to a thread that may block on a full
-// pipe. The format is what systemd's journal and a person with grep both read.
+// Logging must never hold up a request, so lines go through a bounded queue to a thread that may block on a
+// full pipe. The format is what systemd's journal and a person with grep both read.
 #include "common/log.hpp"
 
 #include <poll.h>
@@ -7,6 +7,9 @@
 
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
 
 namespace grantd::common {
 namespace {
@@ -16,10 +19,14 @@ constexpr std::size_t max_value_size = 2048;
 
 char priority_of(LogLevel level) {
   switch (level) {
-    case LogLevel::error: return '3';
-    case LogLevel::warning: return '4';
-    case LogLevel::info: return '6';
-    case LogLevel::debug: return '7';
+    case LogLevel::error:
+      return '3';
+    case LogLevel::warning:
+      return '4';
+    case LogLevel::info:
+      return '6';
+    case LogLevel::debug:
+      return '7';
   }
   return '6';
 }
@@ -93,61 +100,71 @@ std::string format_log_line(LogLevel level, std::string_view event, std::initial
   return line;
 }
 
-StreamLogger::StreamLogger(int fd) : fd_(fd), writer_([this] { run(); }) {}
+struct StreamLogger::State {
+  const int fd;
+  std::mutex mutex{};
+  std::condition_variable changed{};
+  // All below is guarded by mutex.
+  std::deque<std::string> lines{};
+  std::uint64_t dropped = 0;
+  LogLevel level = LogLevel::info;
+  bool stopping = false;
+  bool finished = false;
+};
+
+StreamLogger::StreamLogger(int fd) : state_(new State{.fd = fd}), writer_([state = state_] { run(state); }) {}
 
 StreamLogger::~StreamLogger() {
-  {
-    const std::lock_guard lock{mutex_};
-    stopping_ = true;
+  std::unique_lock lock{state_->mutex};
+  state_->stopping = true;
+  state_->changed.notify_all();
+  const bool finished =
+      state_->changed.wait_for(lock, std::chrono::seconds{1}, [this] { return state_->finished; });
+  lock.unlock();
+  if (finished) {
+    writer_.join();
+  } else {
+    writer_.detach();
   }
-  changed_.notify_all();
-  {
-    std::unique_lock lock{mutex_};
-    changed_.wait_for(lock, std::chrono::seconds{1}, [this] { return lines_.empty(); });
-    if (!lines_.empty()) {  // the reader of our log is stuck; leaving the thread behind is better than hanging
-      lines_.clear();
-      writer_.detach();
-      ::_exit(0);
-    }
-  }
-  writer_.join();
 }
 
 void StreamLogger::set_level(LogLevel level) {
-  const std::lock_guard lock{mutex_};
-  level_ = level;
+  const std::lock_guard lock{state_->mutex};
+  state_->level = level;
 }
 
 void StreamLogger::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   {
-    const std::lock_guard lock{mutex_};
-    if (level > level_) return;
-    if (lines_.size() >= max_queued_lines) {
-      ++dropped_;
+    const std::lock_guard lock{state_->mutex};
+    if (level > state_->level) return;
+    if (state_->lines.size() >= max_queued_lines) {
+      ++state_->dropped;
       return;
     }
-    if (dropped_ > 0) {
-      lines_.push_back(format_log_line(LogLevel::warning, "log_lines_dropped", {{"count", dropped_}}));
-      dropped_ = 0;
+    if (state_->dropped > 0) {
+      state_->lines.push_back(
+          format_log_line(LogLevel::warning, "log_lines_dropped", {{"count", state_->dropped}}));
+      state_->dropped = 0;
     }
-    lines_.push_back(format_log_line(level, event, fields));
+    state_->lines.push_back(format_log_line(level, event, fields));
   }
-  changed_.notify_all();
+  state_->changed.notify_all();
 }
 
-void StreamLogger::run() {
-  std::unique_lock lock{mutex_};
+void StreamLogger::run(const std::shared_ptr<State>& state) {
+  std::unique_lock lock{state->mutex};
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || !lines_.empty(); });
-    if (lines_.empty()) return;
-    const std::string line = lines_.front();
+    state->changed.wait(lock, [&] { return state->stopping || !state->lines.empty(); });
+    if (state->lines.empty()) break;
+    const std::string line = std::move(state->lines.front());
+    state->lines.pop_front();
     lock.unlock();
-    const bool written = write_all(fd_, line);
+    const bool written = write_all(state->fd, line);
     lock.lock();
-    if (!lines_.empty()) lines_.pop_front();
-    if (!written) lines_.clear();
-    if (lines_.empty()) changed_.notify_all();
+    if (!written) state->lines.clear();
   }
+  state->finished = true;
+  state->changed.notify_all();
 }
 
 }  // namespace grantd::common

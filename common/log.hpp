@@ -1,12 +1,9 @@
 #pragma once
 
 #include <concepts>
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <initializer_list>
-#include <mutex>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -29,8 +26,8 @@ struct LogField {
   LogField(std::string_view k, Number v) : key(k), value(static_cast<std::int64_t>(v)) {}
 };
 
-/// One event as one line: systemd's priority prefix, `event=...`, then the fields. Values outside printable ASCII
-/// or with a space, `"` or `=` are quoted as JSON strings.
+/// One event as one line: systemd's priority prefix, `event=...`, then the fields. Values outside printable
+/// ASCII or with a space, `"` or `=` are quoted as JSON strings.
 std::string format_log_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields);
 
 /// Where events go. Callable from any thread; never blocks the caller on the sink.
@@ -50,8 +47,11 @@ class Logger {
 /// the bounded queue is dropped and counted, and the count is logged once there is room again.
 class StreamLogger final : public Logger {
  public:
+  /// `fd` stays open for as long as the process; SIGPIPE must be ignored.
   explicit StreamLogger(int fd);
-  ~StreamLogger() override;  // writes what is queued, for at most a second
+  /// Writes what is queued, for at most a second: a reader that is stuck then costs lines, not the end of the
+  /// process.
+  ~StreamLogger() override;
   StreamLogger(const StreamLogger&) = delete;
   StreamLogger& operator=(const StreamLogger&) = delete;
 
@@ -59,15 +59,10 @@ class StreamLogger final : public Logger {
   void set_level(LogLevel level);
 
  private:
-  void run();
+  struct State;
+  static void run(const std::shared_ptr<State>& state);
 
-  const int fd_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::string> lines_;     // guarded by mutex_
-  std::uint64_t dropped_ = 0;         // guarded by mutex_
-  LogLevel level_ = LogLevel::info;   // guarded by mutex_
-  bool stopping_ = false;             // guarded by mutex_
+  std::shared_ptr<State> state_;  // shared with the writer, which a stuck reader may make outlive the logger
   std::thread writer_;
 };
 

@@ -7,7 +7,8 @@ bool Secret::same_as(const Secret& other) const {
   if (size() != other.size()) return false;
   unsigned difference = 0;
   for (std::size_t i = 0; i < size(); ++i) {
-    difference |= static_cast<unsigned char>(characters_[i]) ^ static_cast<unsigned char>(other.characters_[i]);
+    difference |=
+        static_cast<unsigned char>(characters_[i]) ^ static_cast<unsigned char>(other.characters_[i]);
   }
   return difference == 0;
 }

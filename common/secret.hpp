@@ -25,8 +25,8 @@ struct WipingAllocator {
   bool operator==(const WipingAllocator&) const = default;
 };
 
-/// Characters that nobody else may see: a secret, a token, an assertion, a request that holds one. It cannot be
-/// printed, formatted or copied by accident, and its memory is wiped when it is dropped or grows.
+/// Characters that nobody else may see: a secret, a token, an assertion, a request that holds one. It cannot
+/// be printed, formatted or copied by accident, and its memory is wiped when it is dropped or grows.
 class Secret {
  public:
   Secret() = default;

@@ -1,5 +1,6 @@
-// A timer that is moved later, or disarmed, leaves its entry where it is; the entry is looked at again when its
-// old time comes. A connection that answers ten thousand requests a second thus touches the queue once a minute.
+// A timer that is moved later, or disarmed, leaves its entry where it is; the entry is looked at again when
+// its old time comes. A connection that answers ten thousand requests a second thus touches the queue once a
+// minute.
 #include "common/timer_queue.hpp"
 
 namespace grantd::common {

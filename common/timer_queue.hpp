@@ -10,8 +10,8 @@ namespace grantd::common {
 
 class Timer;
 
-/// All deadlines of the event loop. The loop sleeps until `next_wakeup()` and calls `run_due()`; tests advance a
-/// clock by hand and do the same. One thread only.
+/// All deadlines of the event loop. The loop sleeps until `next_wakeup()` and calls `run_due()`; tests
+/// advance a clock by hand and do the same. One thread only.
 class TimerQueue {
  public:
   explicit TimerQueue(const Clock& clock) : clock_(clock) {}
@@ -38,8 +38,8 @@ class TimerQueue {
   std::function<void()> earlier_;
 };
 
-/// A deadline with something to do at it. Moving it later costs no queue operation, which is what connections do
-/// at every request. Destroying it disarms it. It must not outlive its queue.
+/// A deadline with something to do at it. Moving it later costs no queue operation, which is what connections
+/// do at every request. Destroying it disarms it. It must not outlive its queue.
 class Timer {
  public:
   Timer(TimerQueue& queue, std::function<void()> action) : queue_(queue), action_(std::move(action)) {}

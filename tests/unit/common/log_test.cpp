@@ -1,6 +1,7 @@
 #include "common/log.hpp"
 
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,8 +12,9 @@ using grantd::common::format_log_line;
 using grantd::common::LogLevel;
 
 TEST_CASE("log: a line is a priority, the event and its fields") {
-  CHECK(format_log_line(LogLevel::info, "token_fetched", {{"client", "catalog.client"}, {"expires_in", 300}}) ==
-        "<6>event=token_fetched client=catalog.client expires_in=300\n");
+  CHECK(
+      format_log_line(LogLevel::info, "token_fetched", {{"client", "catalog.client"}, {"expires_in", 300}}) ==
+      "<6>event=token_fetched client=catalog.client expires_in=300\n");
   CHECK(format_log_line(LogLevel::error, "x", {}) == "<3>event=x\n");
 }
 
@@ -25,9 +27,11 @@ TEST_CASE("log: values that could be mistaken for structure are quoted as JSON")
 TEST_CASE("log: a reader that never reads does not hold up the writer, and the loss is told") {
   std::array<int, 2> ends{};
   REQUIRE(::pipe(ends.data()) == 0);
-  const grantd::common::UniqueFd reader{ends[0]};
+  ::signal(SIGPIPE, SIG_IGN);
   const grantd::common::UniqueFd writer{ends[1]};
   grantd::common::StreamLogger log{writer.get()};
+  const grantd::common::UniqueFd reader{
+      ends[0]};  // gone before the logger, which then has nothing to wait for
   const std::string long_value(1000, 'x');
   for (int i = 0; i < 20000; ++i) log.info("flood", {{"value", long_value}});
   std::string all;
@@ -39,12 +43,6 @@ TEST_CASE("log: a reader that never reads does not hold up the writer, and the l
     all.append(buffer.data(), static_cast<std::size_t>(got));
   }
   CHECK(all.find("event=log_lines_dropped count=") != std::string::npos);
-  std::thread drain{[&] {
-    while (::read(reader.get(), buffer.data(), buffer.size()) > 0) {
-      if (std::string_view{buffer.data(), 6}.empty()) break;
-    }
-  }};
-  drain.detach();
 }
 
 TEST_CASE("log: lines below the level are left out") {

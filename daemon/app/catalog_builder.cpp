@@ -1,0 +1,122 @@
+// A definition's cache outlives the configuration that made it, as long as the tokens in it are still the
+// right ones.
+#include "daemon/app/catalog_builder.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/crypto/digest.hpp"
+
+namespace grantd::daemon {
+
+namespace {
+
+Variant variant_of(const config::ClientSettings& client) {
+  return {.scope = client.scope,
+          .resource = client.resource,
+          .audience = client.audience,
+          .parameters = client.parameters};
+}
+
+Variant variant_of(const config::ApiSettings& api, const Variant& client) {
+  return {.scope = api.scope.value_or(client.scope),
+          .resource = api.resource.value_or(client.resource),
+          .audience = api.audience.value_or(client.audience),
+          .parameters = api.parameters.value_or(client.parameters)};
+}
+
+// Each part with its length before it, so that no two definitions can look alike by where one part ends.
+void append_part(common::Secret& text, std::string_view part) {
+  text.append(std::to_string(part.size()));
+  text.append(":");
+  text.append(part);
+}
+
+// Endpoint, client id, how the client proves itself, the credential, and the headers that go along.
+std::string identity_of(const config::ClientSettings& client, SecretSource& source) {
+  common::Secret text;
+  append_part(text, client.token_endpoint.text);
+  append_part(text, client.client_id);
+  append_part(text, std::to_string(static_cast<int>(client.auth_method)));
+  append_part(text, std::to_string(static_cast<int>(client.authorization_header_style)));
+  for (const auto& [name, value] : client.headers) {
+    append_part(text, name);
+    append_part(text, value);
+  }
+  const auto secret = source.read();
+  append_part(text, secret ? (*secret)->reveal() : std::string_view{});
+  const auto digest = sha256(text.reveal());
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+}  // namespace
+
+CatalogBuilder::CatalogBuilder(EndpointParts endpoint, Metrics& metrics, AccountLookup accounts)
+    : endpoint_(endpoint), metrics_(metrics), accounts_(std::move(accounts)) {}
+
+std::shared_ptr<Catalog> CatalogBuilder::build(const config::Settings& settings) {
+  auto admins = settings.daemon.admin_users;
+  admins.push_back(std::to_string(::geteuid()));
+  auto catalog = std::make_shared<Catalog>(
+      Catalog{.clients = {}, .apis = {}, .admins = AccessPolicy::for_users(admins, accounts_)});
+
+  std::map<std::string, std::vector<Variant>, std::less<>> configured;
+  for (const auto& [name, client] : settings.clients) configured[name].push_back(variant_of(*client));
+  for (const auto& [_, api] : settings.apis) {
+    auto& variants = configured[api->client];
+    if (Variant variant = variant_of(*api, variants.front());
+        std::ranges::find(variants, variant) == variants.end()) {
+      variants.push_back(std::move(variant));
+    }
+  }
+
+  std::map<std::string, Kept> kept;
+  for (const auto& [name, client] : settings.clients) {
+    auto& variants = configured[name];
+    Variant own = variants.front();
+    Kept entry = entry_for(client, std::move(variants));
+    catalog->clients.emplace(
+        name, std::make_shared<CatalogClient>(CatalogClient{.settings = client,
+                                                            .tokens = entry.tokens,
+                                                            .access = AccessPolicy{client->access, accounts_},
+                                                            .variant = std::move(own)}));
+    kept.emplace(name, std::move(entry));
+  }
+  kept_ = std::move(kept);
+  for (const auto& [name, api] : settings.apis) {
+    auto client = catalog->clients.at(api->client);
+    Variant variant = variant_of(*api, client->variant);
+    catalog->apis.emplace(
+        name, std::make_shared<CatalogApi>(CatalogApi{.settings = api,
+                                                      .client = std::move(client),
+                                                      .access = AccessPolicy{api->access, accounts_},
+                                                      .variant = std::move(variant),
+                                                      .metrics = &metrics_.api(name)}));
+  }
+  return catalog;
+}
+
+CatalogBuilder::Kept CatalogBuilder::entry_for(const std::shared_ptr<const config::ClientSettings>& settings,
+                                               std::vector<Variant> configured) {
+  const auto source = make_secret_source(settings->client_secret, settings->name, endpoint_.log);
+  auto& metrics = metrics_.client(settings->name);
+  auto fetcher = std::make_shared<EndpointFetcher>(settings, source, endpoint_, metrics);
+  CacheRules rules{.client = settings->name,
+                   .refresh_before_expiry = settings->refresh_before_expiry,
+                   .prefetch = settings->prefetch,
+                   .max_variants = settings->max_variants,
+                   .max_provoked_requests = settings->max_provoked_requests,
+                   .configured = std::move(configured)};
+  std::string identity = identity_of(*settings, *source);
+  const auto before = kept_.find(settings->name);
+  if (before != kept_.end() && before->second.identity == identity) {
+    before->second.tokens->reconfigure(std::move(rules), std::move(fetcher));
+    return before->second;
+  }
+  const CacheParts parts{endpoint_.timers, endpoint_.entropy, endpoint_.log, metrics};
+  return {std::move(identity), std::make_shared<TokenCache>(std::move(rules), std::move(fetcher), parts)};
+}
+
+}  // namespace grantd::daemon

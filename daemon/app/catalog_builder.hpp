@@ -1,0 +1,37 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "daemon/app/endpoint_fetcher.hpp"
+#include "daemon/catalog/catalog.hpp"
+
+namespace grantd::daemon {
+
+/// Makes the definitions in force out of validated settings. Keeps the cache of every client whose identity
+/// did not change since the last build: what identifies a token, not timing or access rules. Loop thread
+/// only.
+class CatalogBuilder {
+ public:
+  /// All parts outlive the builder and its catalogs.
+  CatalogBuilder(EndpointParts endpoint, Metrics& metrics, AccountLookup accounts);
+
+  /// Cannot fail: a credential that cannot be read is found out, and told, at its first use.
+  std::shared_ptr<Catalog> build(const config::Settings& settings);
+
+ private:
+  struct Kept {
+    std::string identity;
+    std::shared_ptr<TokenCache> tokens;
+  };
+  Kept entry_for(const std::shared_ptr<const config::ClientSettings>& settings,
+                 std::vector<Variant> configured);
+
+  EndpointParts endpoint_;
+  Metrics& metrics_;
+  AccountLookup accounts_;
+  std::map<std::string, Kept> kept_;
+};
+
+}  // namespace grantd::daemon
