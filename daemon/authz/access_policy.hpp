@@ -19,8 +19,8 @@ struct AccountLookup {
 /// getpwnam_r and getgrnam_r.
 AccountLookup system_accounts();
 
-/// Who may use a definition (`allow_users`, `allow_groups`). A name that is unknown matches nobody and is looked up
-/// again at a later use, at most once in ten seconds. Loop thread only.
+/// Who may use a definition (`allow_users`, `allow_groups`). A name that is unknown matches nobody and is
+/// looked up again at a later use, at most once in ten seconds. Loop thread only.
 class AccessPolicy {
  public:
   AccessPolicy(const config::AccessSettings& settings, AccountLookup accounts);

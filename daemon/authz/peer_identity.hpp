@@ -14,8 +14,8 @@ struct PeerIdentity {
   std::vector<gid_t> groups{};  // supplementary
 };
 
-/// Reads SO_PEERCRED and SO_PEERGROUPS of a connected Unix socket. A peer the kernel does not identify gets uid and
-/// gid -1, which match nothing.
+/// Reads SO_PEERCRED and SO_PEERGROUPS of a connected Unix socket. A peer the kernel does not identify gets
+/// uid and gid -1, which match nothing.
 PeerIdentity identify_peer(int socket);
 
 }  // namespace grantd::daemon

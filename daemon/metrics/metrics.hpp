@@ -12,8 +12,8 @@ namespace grantd::daemon {
 /// Where a handed-out token came from; the label values of `grantd_tokens_served_total`.
 enum class TokenOrigin { cache, fetched, renewing };
 
-/// The counters of one client definition. References stay valid as long as the Metrics; counting is cheap and needs no
-/// look-up.
+/// The counters of one client definition. References stay valid as long as the Metrics; counting is cheap and
+/// needs no look-up.
 class ClientMetrics {
  public:
   virtual ~ClientMetrics() = default;

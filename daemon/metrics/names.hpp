@@ -1,0 +1,17 @@
+#pragma once
+
+/// Exported names: dashboards and alerts depend on them.
+namespace grantd::daemon::metric_names {
+
+inline constexpr const char* token_requests = "grantd_token_requests_total";
+inline constexpr const char* token_request_duration = "grantd_token_request_duration_seconds";
+inline constexpr const char* tokens_served = "grantd_tokens_served_total";
+inline constexpr const char* token_expires_in = "grantd_token_expires_in_seconds";
+inline constexpr const char* api_requests = "grantd_api_requests_total";
+inline constexpr const char* api_retries = "grantd_api_retries_total";
+inline constexpr const char* connections = "grantd_connections";
+inline constexpr const char* connections_opened = "grantd_connections_opened_total";
+inline constexpr const char* connections_refused = "grantd_connections_refused_total";
+inline constexpr const char* build_info = "grantd_build_info";
+
+}  // namespace grantd::daemon::metric_names
