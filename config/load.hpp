@@ -12,7 +12,8 @@ namespace grantd::config {
 
 inline constexpr const char* default_file = "/etc/grantd/grantd.toml";
 
-/// One thing that is wrong with the configuration, for people. Never holds a configured value that may be secret.
+/// One thing that is wrong with the configuration, for people. Never holds a configured value that may be
+/// secret.
 struct ConfigError {
   std::filesystem::path file;
   std::size_t line = 0;    // from 1; 0 where no place in a file is to blame
@@ -24,14 +25,15 @@ struct ConfigError {
   std::string text() const;
 };
 
-/// Reads `file` and then `conf.d/*.toml` beside it in name order, and validates the whole. Either every rule of
-/// the schema holds, or all errors are reported together. Reads no secret and asks the system for no user.
-/// Blocking; throws nothing.
+/// Reads `file` and then `conf.d/*.toml` beside it in name order, and validates the whole. Either every rule
+/// of the schema holds, or all errors are reported together. Reads no secret file and asks the system for no
+/// account but the group `grantd`, which may decide whether a file may hold an inline secret. Blocking;
+/// throws nothing.
 std::expected<Settings, std::vector<ConfigError>> load(const std::filesystem::path& file);
 
-/// What is wrong with this machine rather than with the text: secret and CA files that are missing, unreadable or
-/// empty, unset variables, unknown users and groups. An error for `--check`, a warning for a running daemon.
-/// Blocking.
+/// What is wrong with this machine rather than with the text: secret and CA files that are missing,
+/// unreadable or empty, unset variables, unknown users and groups. An error for `--check`, a warning for a
+/// running daemon. Blocking.
 std::vector<ConfigError> check_machine(const Settings& settings);
 
 }  // namespace grantd::config

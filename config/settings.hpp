@@ -15,8 +15,8 @@
 #include "common/log.hpp"
 #include "common/secret.hpp"
 
-/// The configuration as validated plain values. Whoever holds a Settings may rely on every rule of the schema: ranges,
-/// references and names were checked by `load`.
+/// The configuration as validated plain values. Whoever holds a Settings may rely on every rule of the
+/// schema: ranges, references and names were checked by `load`.
 namespace grantd::config {
 
 using Duration = std::chrono::milliseconds;
@@ -56,20 +56,21 @@ struct InlineSource {
 };
 using SecretSource = std::variant<FileSource, CredentialSource, EnvironmentSource, InlineSource>;
 
-/// Parts of a URL that was checked when the configuration was read: absolute, http or https, no user, no fragment.
+/// Parts of a URL that was checked when the configuration was read: absolute, http or https, no user, no
+/// fragment.
 struct Url {
-  std::string text;       // as configured
-  bool tls = true;        // https
-  std::string host;       // without brackets for IPv6
+  std::string text;  // as configured
+  bool tls = true;   // https
+  std::string host;  // without brackets for IPv6
   std::uint16_t port = 443;
-  std::string path;       // begins with a slash
-  std::string query;      // without the question mark, empty where there is none
+  std::string path;   // begins with a slash
+  std::string query;  // without the question mark, empty where there is none
   /// `Host` header value: host, bracketed where needed, with the port where it is not the scheme's default.
   std::string authority() const;
 };
 
-/// The rules of `allow_users`, `allow_groups`: names or decimal ids as configured. Unset admits everybody who can open
-/// the socket, an empty list nobody.
+/// The rules of `allow_users`, `allow_groups`: names or decimal ids as configured. Unset admits everybody who
+/// can open the socket, an empty list nobody.
 struct AccessSettings {
   std::optional<std::vector<std::string>> users;
   std::optional<std::vector<std::string>> groups;
@@ -87,7 +88,7 @@ struct ClientSettings {
   AuthMethod auth_method = AuthMethod::client_secret_basic;
   AuthorizationHeaderStyle authorization_header_style = AuthorizationHeaderStyle::rfc6749;
 
-  std::vector<std::string> scope;  // sorted, unique
+  std::vector<std::string> scope;     // sorted, unique
   std::vector<std::string> resource;  // sorted, unique
   std::string audience;
   std::map<std::string, std::string> parameters;
@@ -113,7 +114,7 @@ struct ApiSettings {
   std::string client;
   Url base_url;  // path without a trailing slash, "" for the root
   /// Unset: the client's.
-  std::optional<std::vector<std::string>> scope;  // sorted, unique
+  std::optional<std::vector<std::string>> scope;     // sorted, unique
   std::optional<std::vector<std::string>> resource;  // sorted, unique
   std::optional<std::string> audience;
   std::optional<std::map<std::string, std::string>> parameters;

@@ -28,8 +28,8 @@ class Transport {
  public:
   virtual ~Transport() = default;
   using Done = std::move_only_function<void(std::expected<HttpResponse, TransportError>)>;
-  /// Loop thread only. `done` is called once, on the loop's thread and never from within `send`, at the latest shortly
-  /// after `deadline`, whatever the server and the name server do. Redirects are answers.
+  /// Loop thread only. `done` is called once, on the loop's thread and never from within `send`, at the
+  /// latest shortly after `deadline`, whatever the server and the name server do. Redirects are answers.
   virtual void send(HttpRequest request, TransportOptions options, common::BootTime deadline, Done done) = 0;
 };
 

@@ -8,8 +8,8 @@
 
 namespace grantd::daemon::http1 {
 
-/// Takes the framing off a body, without copying: it gives views into its input. Strict: chunk extensions, sizes with
-/// signs, bare LF and trailers over 8 KiB are errors; trailer fields are dropped.
+/// Takes the framing off a body, without copying: it gives views into its input. Strict: chunk extensions,
+/// sizes with signs, bare LF and trailers over 8 KiB are errors; trailer fields are dropped.
 class BodyDecoder {
  public:
   explicit BodyDecoder(BodyLength length);
@@ -19,15 +19,21 @@ class BodyDecoder {
     std::span<const char> data{};  // part of the body, within the consumed input; may be empty before the end
     bool complete = false;         // the body ended within the consumed input
   };
-  /// Decodes from the front of `input`; call again with what was not consumed followed by more. Nothing consumed and
-  /// not complete means that more input is needed. The error is a sentence about what is wrong.
+  /// Decodes from the front of `input`; call again with what was not consumed followed by more. Nothing
+  /// consumed and not complete means that more input is needed. The error is a sentence about what is wrong.
   std::expected<Piece, std::string_view> next(std::span<const char> input);
   bool complete() const;
-  /// Whether the end of the connection here is the regular end of the body (`until_close` or already complete).
+  /// Whether the end of the connection here is the regular end of the body (`until_close` or already
+  /// complete).
   bool may_end_here() const;
 
  private:
   enum class State { fixed, until_close, chunk_size, chunk_data, chunk_end, trailer, complete };
+  // Each gives how many bytes it consumed; 0: more input is needed.
+  std::expected<std::size_t, std::string_view> take_chunk_size(std::span<const char> input);
+  std::expected<std::size_t, std::string_view> take_chunk_end(std::span<const char> input);
+  std::expected<std::size_t, std::string_view> take_trailer_line(std::span<const char> input);
+
   State state_;
   std::uint64_t left_ = 0;
   std::size_t trailer_size_ = 0;

@@ -50,11 +50,11 @@ struct ResponseHead : Head {
 /// Size of the head at the front of `bytes`, final empty line included; nothing while it is not complete.
 std::optional<std::size_t> head_size(std::string_view bytes);
 
-/// Parses one whole head (of exactly `head_size` bytes) with Beast's strict parser, after a scan that refuses what Beast
-/// lets through: bare LF, NUL, obs-fold, white space before a colon, two or listed or signed `Content-Length`s, both
-/// `Content-Length` and `Transfer-Encoding`, a coding other than exactly `chunked`, chunked in HTTP/1.0, two `Host`s, an
-/// HTTP/1.1 request without one, a target not in origin form. `head` is overwritten; its vector's memory is reused.
-/// Errors: `invalid_request` with a sentence.
+/// Parses one whole head (of exactly `head_size` bytes) with Beast's strict parser, after a scan that refuses
+/// what Beast lets through: bare LF, NUL, obs-fold, white space before a colon, two or listed or signed
+/// `Content-Length`s, both `Content-Length` and `Transfer-Encoding`, a coding other than exactly `chunked`,
+/// chunked in HTTP/1.0, two `Host`s, an HTTP/1.1 request without one, a target not in origin form. `head` is
+/// overwritten; its vector's memory is reused. Errors: `invalid_request` with a sentence.
 common::Result<void> parse_request_head(std::string_view bytes, RequestHead& head);
 
 /// The same for a response to a request with `request_method`, which decides about the body's length.

@@ -8,21 +8,27 @@ using grantd::common::ErrorCode;
 using grantd::common::Secret;
 using grantd::config::ClientSettings;
 using grantd::config::Override;
-namespace daemon = grantd::daemon;
+using grantd::daemon::AccessPolicy;
+using grantd::daemon::CallerRequest;
+using grantd::daemon::CatalogApi;
+using grantd::daemon::CatalogClient;
+using grantd::daemon::parse_form;
+using grantd::daemon::parse_min_valid;
+using grantd::daemon::Variant;
 
 namespace {
 
-daemon::CatalogClient client_with(std::vector<Override> overrides) {
+CatalogClient client_with(std::vector<Override> overrides) {
   auto settings = std::make_shared<ClientSettings>();
   settings->name = "catalog.client";
   settings->allow_overrides = std::move(overrides);
   return {.settings = settings,
           .tokens = nullptr,
-          .access = daemon::AccessPolicy{{}, {}},
+          .access = AccessPolicy{{}, {}},
           .variant = {.scope = {"read", "write"}, .resource = {"https://a.example"}, .audience = "catalog"}};
 }
 
-ErrorCode refusal(const daemon::CatalogClient& client, daemon::CallerRequest request) {
+ErrorCode refusal(const CatalogClient& client, CallerRequest request) {
   const auto granted = grant_request(client, nullptr, std::move(request), 1);
   REQUIRE_FALSE(granted.has_value());
   return granted.error().code;
@@ -72,7 +78,7 @@ TEST_CASE("caller's request: what allow_overrides names is granted") {
                                       .assertion = Secret{"e.y.J"}},
                                      7);
   REQUIRE(granted.has_value());
-  CHECK(granted->query.variant == daemon::Variant{.scope = {"admin"},
+  CHECK(granted->query.variant == Variant{.scope = {"admin"},
                                                   .resource = {"https://b.example"},
                                                   .audience = "other",
                                                   .parameters = {{"tenant", "1"}}});
@@ -81,9 +87,9 @@ TEST_CASE("caller's request: what allow_overrides names is granted") {
 
 TEST_CASE("caller's request: in the proxy the API's scopes are the ones that count") {
   const auto client = client_with({});
-  daemon::CatalogApi api{.settings = nullptr,
+  CatalogApi api{.settings = nullptr,
                          .client = nullptr,
-                         .access = daemon::AccessPolicy{{}, {}},
+                         .access = AccessPolicy{{}, {}},
                          .variant = {.scope = {"invoices"}},
                          .metrics = nullptr};
   CHECK(grant_request(client, &api, {.scope = "invoices"}, 7).has_value());
@@ -114,21 +120,21 @@ TEST_CASE("caller's request: parameters never hold a name that a token request d
 }
 
 TEST_CASE("form: names and values are decoded in order, empty pairs are skipped") {
-  const auto form = daemon::parse_form("a=1&b=x+y%2B&&a=&c");
+  const auto form = parse_form("a=1&b=x+y%2B&&a=&c");
   REQUIRE(form.has_value());
   CHECK(*form ==
         std::vector<std::pair<std::string, std::string>>{{"a", "1"}, {"b", "x y+"}, {"a", ""}, {"c", ""}});
 }
 
 TEST_CASE("form: a broken escape is refused") {
-  for (const char* text : {"a=%", "a=%4", "a=%zz", "%=1"}) CHECK_FALSE(daemon::parse_form(text).has_value());
+  for (const char* text : {"a=%", "a=%4", "a=%zz", "%=1"}) CHECK_FALSE(parse_form(text).has_value());
 }
 
 TEST_CASE("min_valid: whole seconds of at most a year") {
-  CHECK(daemon::parse_min_valid("0") == std::chrono::seconds{0});
-  CHECK(daemon::parse_min_valid("31536000") == std::chrono::seconds{31'536'000});
+  CHECK(parse_min_valid("0") == std::chrono::seconds{0});
+  CHECK(parse_min_valid("31536000") == std::chrono::seconds{31'536'000});
   for (const char* text : {"", "-1", "+1", "1.5", "31536001", "99999999999999999999", "1s"}) {
     CAPTURE(text);
-    CHECK_FALSE(daemon::parse_min_valid(text).has_value());
+    CHECK_FALSE(parse_min_valid(text).has_value());
   }
 }

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+extern "C" {
+struct ssl_st;
+struct ssl_ctx_st;
+struct ssl_session_st;
+struct bio_st;
+}
+
+namespace grantd::daemon {
+
+class TlsStream;
+
+/// How connections to one server are secured: TLS 1.2 or later, the server's certificate checked against the
+/// system's store or one CA file and against the name or address that was configured, `http/1.1` by ALPN.
+/// Remembers sessions, so that later connections resume them. Loop thread only.
+class TlsContext : public std::enable_shared_from_this<TlsContext> {
+ public:
+  /// `host` is a DNS name or a literal IP address. Error: a sentence that names the CA file and what is wrong
+  /// with it.
+  static std::expected<std::shared_ptr<TlsContext>, std::string> for_client(
+      const std::string& host, const std::optional<std::filesystem::path>& ca_file);
+  ~TlsContext();
+  TlsContext(const TlsContext&) = delete;
+  TlsContext& operator=(const TlsContext&) = delete;
+
+  /// A session over a connected, non-blocking socket, which stays the caller's. Null only if memory ran out.
+  std::unique_ptr<TlsStream> connect(int socket);
+
+ private:
+  struct FreeContext {
+    void operator()(ssl_ctx_st* context) const;
+  };
+  struct FreeSession {
+    void operator()(ssl_session_st* session) const;
+  };
+  using Session = std::unique_ptr<ssl_session_st, FreeSession>;
+
+  TlsContext(const std::string& host, bool literal_address)
+      : host_(host), literal_address_(literal_address) {}
+  static int remember_session(ssl_st* ssl, ssl_session_st* session);
+
+  std::unique_ptr<ssl_ctx_st, FreeContext> context_;
+  std::string host_;
+  bool literal_address_;
+  std::vector<Session> sessions_;  // the newest last
+};
+
+/// One TLS session over a non-blocking socket. Nothing here waits: an operation that cannot go on says what
+/// the socket must become. Never raises SIGPIPE. Loop thread only.
+class TlsStream {
+ public:
+  ~TlsStream();
+  TlsStream(const TlsStream&) = delete;
+  TlsStream& operator=(const TlsStream&) = delete;
+
+  struct Progress {
+    enum class Kind { done, want_read, want_write, closed, failed };
+    Kind kind = Kind::failed;
+    std::size_t size = 0;  // bytes read or written where done
+  };
+  Progress handshake();
+  /// `closed` is the peer's close_notify; a connection that merely ends has `failed`.
+  Progress read(std::span<char> into);
+  /// May take less than all. After want_read or want_write, call again with the same bytes (and possibly
+  /// more).
+  Progress write(std::span<const char> bytes);
+  /// Says goodbye, as far as that is possible without waiting.
+  void send_close();
+
+  /// After a failed handshake: a sentence for people, e.g. that the certificate has expired.
+  std::string failure() const;
+  bool resumed() const;
+
+ private:
+  friend class TlsContext;
+  struct FreeSsl {
+    void operator()(ssl_st* ssl) const;
+  };
+  TlsStream(std::shared_ptr<TlsContext> context, std::unique_ptr<ssl_st, FreeSsl> ssl)
+      : context_(std::move(context)), ssl_(std::move(ssl)) {}
+  Progress judge(int result, std::size_t size);
+
+  std::shared_ptr<TlsContext> context_;
+  std::unique_ptr<ssl_st, FreeSsl> ssl_;
+  unsigned long error_ = 0;  // of the first failure
+  bool broken_ = false;
+};
+
+}  // namespace grantd::daemon

@@ -1,0 +1,150 @@
+#include "config_text.hpp"
+
+using namespace grantd::tests;
+using namespace grantd::config;
+
+namespace {
+
+constexpr std::string_view without_secret =
+    "[clients.c]\n"
+    "token_endpoint = 'https://auth.example.com/token'\n"
+    "client_id = 'id'\n";
+
+SecretSource secret_of(std::string_view line) {
+  return settings_of(std::string{without_secret}.append(line).append("\n")).clients.at("c")->client_secret;
+}
+
+std::string report_of_file_with(FileAccess access) {
+  SourceFiles files = sources(std::string{without_secret} + "client_secret = 'hunter2'\n");
+  files.files.front().access = access;
+  std::string report;
+  if (const auto settings = interpret(files); !settings) {
+    for (const auto& error : settings.error()) report.append(error.text()).append("\n");
+  }
+  return report;
+}
+
+}  // namespace
+
+TEST_CASE("secret: from each of its sources") {
+  CHECK(std::get<InlineSource>(secret_of("client_secret = 'hunter2'")).value->reveal() == "hunter2");
+  CHECK(std::get<FileSource>(secret_of("client_secret_file = '/s'")).path == "/s");
+  CHECK(std::get<CredentialSource>(secret_of("client_secret_credential = 's'")).name == "s");
+  CHECK(std::get<EnvironmentSource>(secret_of("client_secret_env = 'S'")).variable == "S");
+}
+
+TEST_CASE("secret: none is an error") {
+  CHECK(contains(report_of(without_secret), "grantd.toml:1:10: clients.c.client_secret_file: required"));
+}
+
+TEST_CASE("secret: more than one source is an error at every further one") {
+  CHECK(report_of(std::string{without_secret} + "client_secret_file = '/s'\nclient_secret_env = 'S'\n") ==
+        "grantd.toml:5:1: clients.c.client_secret_env: expected one source of the secret; client_secret_file "
+        "in line 4 "
+        "is another\n");
+  CHECK(errors_of(std::string{without_secret} +
+                  "client_secret_env = 'S'\nclient_secret_file = '/s'\nclient_secret_credential = 'c'\n")
+            .size() == 2);
+}
+
+TEST_CASE("secret: values that are wrong are errors that do not quote them") {
+  for (const WrongLine& wrong : {
+           WrongLine{"client_secret = ''", "clients.c.client_secret", "printable ASCII"},
+           WrongLine{"client_secret = \"a\\nb\"", "clients.c.client_secret", "printable ASCII"},
+           WrongLine{"client_secret = 5", "clients.c.client_secret", "expected a string, found an integer"},
+           WrongLine{"client_secret_file = 's'", "clients.c.client_secret_file", "absolute path"},
+           WrongLine{"client_secret_credential = 'a/b'", "clients.c.client_secret_credential",
+                     "LoadCredential"},
+           WrongLine{"client_secret_env = 'A B'", "clients.c.client_secret_env", "environment variable"},
+       }) {
+    check_wrong(without_secret, wrong);
+  }
+}
+
+TEST_CASE("inline secret: a file that others may read is refused at the key") {
+  CHECK(report_of_file_with({.mode = 0644, .group = 0}) ==
+        "grantd.toml:4:1: clients.c.client_secret: the file must keep an inline secret, but gives access to "
+        "others; "
+        "chmod it to 0600, or to 0640 with group grantd, or use client_secret_file\n");
+  CHECK(
+      contains(report_of_file_with({.mode = 0640, .group = 4294967294}), "gives access to group 4294967294"));
+  CHECK(contains(report_of_file_with({.mode = 0600, .group = 0, .has_access_list = true}),
+                 "access control list"));
+  CHECK(report_of_file_with({.mode = 0600, .group = 4294967294}).empty());
+  CHECK(report_of_file_with({.mode = 0640, .group = ::getegid()}).empty());
+}
+
+TEST_CASE("inline secret: the process's own group and the service's may read the file") {
+  constexpr gid_t own = 100;
+  constexpr gid_t service = 200;
+  CHECK_FALSE(exposed_to({.mode = 0600, .group = 300}, own, service).has_value());
+  CHECK_FALSE(exposed_to({.mode = 0640, .group = own}, own, std::nullopt).has_value());
+  CHECK_FALSE(exposed_to({.mode = 0660, .group = service}, own, service).has_value());
+  CHECK(exposed_to({.mode = 0640, .group = service}, own, std::nullopt) == "group 200");
+  CHECK(exposed_to({.mode = 0620, .group = 300}, own, service) == "group 300");
+  CHECK(exposed_to({.mode = 0602, .group = own}, own, service) == "others");
+  CHECK(exposed_to({.mode = 0604, .group = own}, own, service) == "others");
+}
+
+TEST_CASE("inline secret: files that hold none may be readable by everybody") {
+  SourceFiles files = sources(good_client);
+  files.files.front().access = {.mode = 0644, .group = 0};
+  CHECK(interpret(files).has_value());
+}
+
+TEST_CASE("later keys: a right value is refused as not supported, a wrong one as wrong") {
+  struct Later {
+    std::string_view key;
+    std::string_view right;
+    std::string_view wrong;
+  };
+  constexpr Later client_keys[] = {
+      {"allow_endpoint_hosts", "['token.example.com']", "['a b']"},
+      {"client_secret_next_file", "'/n'", "'n'"},
+      {"private_key_file", "'/k'", "'k'"},
+      {"private_key_credential", "'k'", "'a/b'"},
+      {"private_key_passphrase_file", "'/k'", "''"},
+      {"private_key_id", "'thumbprint'", "''"},
+      {"signing_alg", "'ES256'", "'none'"},
+      {"certificate_file", "'/c'", "'c'"},
+      {"assertion_audience", "'https://a.example'", "''"},
+      {"client_assertion_file", "'/a'", "'a'"},
+      {"dpop", "true", "'yes'"},
+      {"dpop_alg", "'ES256'", "'HS256'"},
+      {"dpop_key_file", "'/k'", "'k'"},
+      {"dpop_key_credential", "'k'", "''"},
+      {"http_proxy", "'http://proxy:3128'", "'proxy'"},
+      {"tls_cert_file", "'/c'", "'c'"},
+      {"tls_key_file", "'/k'", "'k'"},
+      {"allow_units", "['billing.service']", "['billing']"},
+  };
+  const auto check = [](const std::string& before, const std::string& path, const Later& later) {
+    const std::string name = path + std::string{later.key};
+    const std::string assignment = std::string{later.key} + " = ";
+    check_wrong(before, {assignment + std::string{later.right}, name, "not supported yet"});
+    check_wrong(before, {assignment + std::string{later.wrong}, name, "expected"});
+  };
+  for (const Later& later : client_keys) check(std::string{good_client}, "clients.c.", later);
+  for (const std::string_view key : {"http_proxy", "tls_cert_file", "tls_key_file", "allow_units"}) {
+    check(good_api(), "apis.a.", *std::ranges::find(client_keys, key, &Later::key));
+  }
+}
+
+TEST_CASE("later keys: an issuer and later authentication methods are refused as not supported") {
+  CHECK(report_of("[clients.c]\nissuer = 'https://auth.example.com'\nclient_id = 'id'\nclient_secret_file = "
+                  "'/s'\n") ==
+        "grantd.toml:2:1: clients.c.issuer: not supported yet by this version of grantd\n");
+  for (const char* method :
+       {"client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"}) {
+    check_wrong(good_client, {"token_endpoint_auth_method = '" + std::string{method} + "'",
+                              "clients.c.token_endpoint_auth_method", "not supported yet"});
+  }
+}
+
+TEST_CASE("later keys: a client whose credential is one of them gets that error alone") {
+  for (const char* line : {"private_key_file = '/k'", "private_key_credential = 'k'",
+                           "client_assertion_file = '/a'", "tls_cert_file = '/c'"}) {
+    check_wrong(without_secret, {line, "clients.c." + std::string{line, std::string_view{line}.find(' ')},
+                                 "not supported yet"});
+  }
+}
