@@ -11,14 +11,13 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstdint>
 
 namespace grantd::daemon {
 namespace {
 
 constexpr std::size_t max_sessions = 8;
 
-int socket_of(BIO* bio) { return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))); }
+int socket_of(BIO* bio) { return *static_cast<const int*>(BIO_get_data(bio)); }
 
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
@@ -55,10 +54,10 @@ const BIO_METHOD* socket_method() {
   return method;
 }
 
-BIO* make_bio(int socket) {
+BIO* make_bio(int& socket) {
   BIO* bio = BIO_new(socket_method());
   if (bio == nullptr) return nullptr;
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(socket)));
+  BIO_set_data(bio, &socket);
   BIO_set_init(bio, 1);
   return bio;
 }
@@ -119,31 +118,35 @@ int TlsContext::remember_session(ssl_st* ssl, ssl_session_st* session) {
 
 std::unique_ptr<TlsStream> TlsContext::connect(int socket) {
   ERR_clear_error();
-  std::unique_ptr<ssl_st, TlsStream::FreeSsl> ssl{SSL_new(context_.get())};
-  BIO* bio = ssl ? make_bio(socket) : nullptr;
+  std::unique_ptr<TlsStream> stream{new TlsStream(shared_from_this(), socket)};
+  SSL* const ssl = stream->ssl_.get();
+  BIO* const bio = ssl != nullptr ? make_bio(stream->socket_) : nullptr;
   if (bio == nullptr) return nullptr;
-  SSL_set_bio(ssl.get(), bio, bio);
-  SSL_set_connect_state(ssl.get());
-  X509_VERIFY_PARAM* check = SSL_get0_param(ssl.get());
+  SSL_set_bio(ssl, bio, bio);
+  SSL_set_connect_state(ssl);
+  X509_VERIFY_PARAM* check = SSL_get0_param(ssl);
   X509_VERIFY_PARAM_set_hostflags(check, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   // A check that could not be set up would admit any name, so it is as good as no connection.
   if (literal_address_) {
     if (X509_VERIFY_PARAM_set1_ip_asc(check, host_.c_str()) != 1) return nullptr;
   } else {
     if (X509_VERIFY_PARAM_set1_host(check, host_.c_str(), host_.size()) != 1) return nullptr;
-    if (SSL_set_tlsext_host_name(ssl.get(), host_.c_str()) != 1) return nullptr;
+    if (SSL_set_tlsext_host_name(ssl, host_.c_str()) != 1) return nullptr;
   }
   if (!sessions_.empty()) {
-    SSL_set_session(ssl.get(), sessions_.back().get());
+    SSL_set_session(ssl, sessions_.back().get());
     // A ticket of TLS 1.3 should be used once only, RFC 8446 appendix C.4.
     if (SSL_SESSION_get_protocol_version(sessions_.back().get()) >= TLS1_3_VERSION) sessions_.pop_back();
   }
-  return std::unique_ptr<TlsStream>{new TlsStream(shared_from_this(), std::move(ssl))};
+  return stream;
 }
+
+TlsStream::TlsStream(std::shared_ptr<TlsContext> context, int socket)
+    : context_(std::move(context)), socket_(socket), ssl_(SSL_new(context_->context_.get())) {}
 
 TlsStream::~TlsStream() {
   // Without this OpenSSL takes the session for damaged and would not resume it.
-  if (!broken_) SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  if (ssl_ && !broken_) SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
 TlsStream::Progress TlsStream::judge(int result, std::size_t size) {

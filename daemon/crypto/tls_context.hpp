@@ -37,6 +37,7 @@ class TlsContext : public std::enable_shared_from_this<TlsContext> {
   std::unique_ptr<TlsStream> connect(int socket);
 
  private:
+  friend class TlsStream;
   struct FreeContext {
     void operator()(ssl_ctx_st* context) const;
   };
@@ -86,11 +87,11 @@ class TlsStream {
   struct FreeSsl {
     void operator()(ssl_st* ssl) const;
   };
-  TlsStream(std::shared_ptr<TlsContext> context, std::unique_ptr<ssl_st, FreeSsl> ssl)
-      : context_(std::move(context)), ssl_(std::move(ssl)) {}
+  TlsStream(std::shared_ptr<TlsContext> context, int socket);
   Progress judge(int result, std::size_t size);
 
   std::shared_ptr<TlsContext> context_;
+  int socket_;  // the BIO points here
   std::unique_ptr<ssl_st, FreeSsl> ssl_;
   unsigned long error_ = 0;  // of the first failure
   bool broken_ = false;

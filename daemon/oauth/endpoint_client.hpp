@@ -2,6 +2,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 
 #include "common/entropy.hpp"
 #include "common/timer_queue.hpp"
@@ -12,21 +14,32 @@
 
 namespace grantd::daemon {
 
+class TokenFlight;
+struct EndpointContext;
+
+/// The token requests under way, of every client that was given the same parts.
+struct Flights {
+  std::set<std::shared_ptr<TokenFlight>> under_way{};
+};
+
 /// What the endpoint client is made of; all of it outlives the client.
 struct EndpointParts {
   common::TimerQueue& timers;
   common::Entropy& entropy;
   Transport& transport;
   common::Logger& log;
+  /// A client may go (at a reload) before its requests do: they are answered for as long as any copy of these
+  /// parts is there, and dropped without an answer with the last one.
+  std::shared_ptr<Flights> flights = std::make_shared<Flights>();
 };
 
-/// Called after every HTTP exchange with the token endpoint, for metrics: `result` is "success", "oauth_error",
-/// "http_error", "transport_error", "timeout" or "invalid_response".
+/// Called after every HTTP exchange with the token endpoint, for metrics: `result` is "success",
+/// "oauth_error", "http_error", "transport_error", "timeout" or "invalid_response".
 using ExchangeObserver = std::function<void(std::string_view result, std::chrono::nanoseconds duration)>;
 
 /// Obtains tokens of one definition from its token endpoint (RFC 6749 section 4.4): credentials, up to three
-/// attempts with backoff within `request_timeout`, judgement of the answer. Knows nothing of caching. Loop thread
-/// only.
+/// attempts with backoff within `request_timeout`, judgement of the answer. Knows nothing of caching. Loop
+/// thread only.
 class EndpointClient {
  public:
   EndpointClient(std::shared_ptr<const config::ClientSettings> settings, std::shared_ptr<SecretSource> secret,
@@ -37,14 +50,18 @@ class EndpointClient {
   /// `done` is called once, on the loop's thread, never from within `fetch`, at the latest shortly after
   /// `request_timeout`.
   void fetch(const Variant& variant, Done done);
-  /// The same with a caller's assertion (RFC 7523 section 2.1 grant): sent once, never repeated.
+  /// The same with a caller's assertion in place of the client's secret (RFC 7523 section 2.2, client
+  /// authentication): sent once, never repeated.
   void fetch_with_assertion(const Variant& variant, common::Secret assertion, Done done);
-  /// Whether the credentials on disk are others than those of the last request: then remembered errors are void.
+  /// Whether the credentials on disk are others than those of the last request: then remembered errors are
+  /// void.
   bool credentials_changed() const;
 
  private:
-  class Flight;
-  std::shared_ptr<const struct EndpointContext> context_;
+  void start(const Variant& variant, std::optional<common::Secret> assertion, Done done);
+
+  const std::shared_ptr<Flights> flights_;
+  const std::shared_ptr<const EndpointContext> context_;
 };
 
 }  // namespace grantd::daemon

@@ -25,8 +25,8 @@ struct Variant {
 
 enum class TokenType { bearer, dpop };
 
-/// One access token as the authorization server issued it (RFC 6749 section 5.1). Immutable and shared; the boot
-/// clock decides about its validity, the wall clock only tells people.
+/// One access token as the authorization server issued it (RFC 6749 section 5.1). Immutable and shared; the
+/// boot clock decides about its validity, the wall clock only tells people.
 struct Token {
   common::Secret access_token{};
   TokenType type = TokenType::bearer;

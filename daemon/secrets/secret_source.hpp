@@ -4,26 +4,28 @@
 #include <string>
 
 #include "common/error.hpp"
+#include "common/log.hpp"
 #include "common/secret.hpp"
 #include "config/settings.hpp"
 
 namespace grantd::daemon {
 
-/// Where a client's secret comes from: the configuration, a file, a systemd credential or an environment variable.
-/// Loop thread only; reads are of small local files.
+/// Where a client's secret comes from: the configuration, a file, a systemd credential or an environment
+/// variable. Loop thread only; reads are of small local files.
 class SecretSource {
  public:
   virtual ~SecretSource() = default;
-  /// The secret as it is now. A file is read again when it has changed (by device, inode, size, mtime); where that
-  /// fails, what was read last is used and a warning logged once per change. Nothing at all is `client_unavailable`,
-  /// with a sentence that says which file or variable and what to do. One trailing newline is dropped; empty or over
-  /// 64 KiB is an error.
+  /// The secret as it is now. A file is read again when it has changed (by device, inode, size, mtime,
+  /// ctime); where that fails, what was read last is used and a warning logged once per change. A credential
+  /// is read once. Nothing at all is `client_unavailable`, with a sentence that says which file or variable
+  /// and what to do. One trailing newline is dropped; empty or over 64 KiB is an error.
   virtual common::Result<std::shared_ptr<const common::Secret>> read() = 0;
   /// Whether `read` would look at something else than it did last time.
   virtual bool changed() const = 0;
 };
 
-/// A source for the configured one. `what` names the client in log lines and errors.
+/// A source for the configured one. `client` names the definition in log lines and errors; `log` outlives the
+/// source.
 std::shared_ptr<SecretSource> make_secret_source(const config::SecretSource& source, std::string client,
                                                  common::Logger& log);
 

@@ -22,8 +22,8 @@ struct LocalResponse {
   std::string extra_headers{};
 };
 
-/// One request of a local caller and its response. A session makes it, a Handler uses it until its coroutine ends. Loop
-/// thread only.
+/// One request of a local caller and its response. A session makes it, a Handler uses it until its coroutine
+/// ends. Loop thread only.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -32,9 +32,10 @@ class Exchange {
   virtual const http1::RequestHead& request() const = 0;
   virtual const PeerIdentity& peer() const = 0;
 
-  /// The next piece of the request's body with its framing removed, as soon as there is any; empty at the end. The view is
-  /// valid until the next call. Sends `100 Continue` first where the caller waits for it. Errors: `request_timeout` after
-  /// 60 s of silence, `invalid_request` for broken framing or a caller that is gone.
+  /// The next piece of the request's body with its framing removed, as soon as there is any; empty at the
+  /// end. The view is valid until the next call. Sends `100 Continue` first where the caller waits for it.
+  /// Errors: `request_timeout` after 60 s of silence, `invalid_request` for broken framing or a caller that
+  /// is gone.
   virtual awaitable<common::Result<std::span<const char>>> read_body() = 0;
   /// Whether the request's body has been read to its end (true at once where there is none).
   virtual bool body_complete() const = 0;
@@ -42,16 +43,17 @@ class Exchange {
   /// Sends a whole response in one write. HEAD requests get the head alone.
   virtual awaitable<void> respond(LocalResponse response) = 0;
 
-  /// Sends raw bytes of a response that the handler frames itself: first the head, final empty line included, then the
-  /// body with its framing. False when the caller is gone or did not read for 60 s; then the handler ends. Buffers
-  /// stay valid until it returns.
+  /// Sends raw bytes of a response that the handler frames itself: first the head, final empty line included,
+  /// then the body with its framing. False when the caller is gone or did not read for 60 s; then the handler
+  /// ends. Buffers stay valid until it returns.
   virtual awaitable<bool> write(std::span<const asio::const_buffer> pieces) = 0;
-  /// Tells the session that what was written by `write` is one complete response. A handler that ends without this, having
-  /// written anything, closes the connection, so that the caller sees a broken-off response.
+  /// Tells the session that what was written by `write` is one complete response. A handler that ends without
+  /// this, having written anything, closes the connection, so that the caller sees a broken-off response.
   virtual void finish_response(bool keep_alive) = 0;
 
-  /// `action` runs once if the caller closes its connection before the handler has ended; a caller that merely shuts down
-  /// its sending side still waits for its answer and is not gone. Replaces an earlier action; an empty one clears it.
+  /// `action` runs once if the caller closes its connection before the handler has ended; a caller that
+  /// merely shuts down its sending side still waits for its answer and is not gone. Replaces an earlier
+  /// action; an empty one clears it.
   virtual void on_caller_gone(std::move_only_function<void()> action) = 0;
 };
 
@@ -62,16 +64,20 @@ class Handler {
   virtual awaitable<void> handle(Exchange& exchange) = 0;
 };
 
-/// Serves what is addressed to an API rather than to the daemon: the seam between server and proxy. Loop thread only.
+/// Serves what is addressed to an API rather than to the daemon: the seam between server and proxy. Loop
+/// thread only.
 class ApiHandler {
  public:
   virtual ~ApiHandler() = default;
-  /// `api` is the name as the caller wrote it, not yet known to exist. `target` is what remains of the request's target:
-  /// path (beginning with a slash) and query, bytes unchanged. Both views live as long as the exchange's request.
+  /// `api` is the name as the caller wrote it, not yet known to exist. `target` is what remains of the
+  /// request's target: path (beginning with a slash) and query, bytes unchanged. Both views live as long as
+  /// the exchange's request.
   virtual awaitable<void> handle(Exchange& exchange, std::string_view api, std::string_view target) = 0;
 };
 
-/// The problem document (RFC 9457) for an error. `client` and `api` name the definitions concerned, empty: none.
-LocalResponse problem_response(const common::Error& error, std::string_view client = {}, std::string_view api = {});
+/// The problem document (RFC 9457) for an error. `client` and `api` name the definitions concerned, empty:
+/// none.
+LocalResponse problem_response(const common::Error& error, std::string_view client = {},
+                               std::string_view api = {});
 
 }  // namespace grantd::daemon

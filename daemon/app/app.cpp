@@ -1,0 +1,190 @@
+// The composition: nothing here decides anything that another part could decide. Order matters in two places.
+// Members are destroyed in reverse, so that what refers to the loop goes before it. And the socket is served
+// only once the first catalog is in force, so that no caller ever meets a daemon without definitions.
+#include "daemon/app/app.hpp"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "daemon/app/catalog_builder.hpp"
+#include "daemon/http/httplib_transport.hpp"
+#include "daemon/proxy/proxy_handler.hpp"
+#include "daemon/server/local_server.hpp"
+#include "daemon/server/router.hpp"
+#include "daemon/server/socket_file.hpp"
+
+namespace grantd::daemon {
+
+namespace {
+
+constexpr std::chrono::seconds longest_drain{10};
+// Threads for requests to authorization servers and name lookups, and how many more may hang in a dead
+// resolver.
+constexpr std::size_t worker_limit = 64;
+constexpr std::size_t abandoned_worker_limit = 64;
+
+}  // namespace
+
+struct App::State {
+  State(AppParts app_parts, std::filesystem::path file)
+      : parts(app_parts),
+        reader(loop, std::move(file), [this](Configuration configuration) { apply(configuration); }) {}
+
+  void apply(const Configuration& configuration);
+  std::expected<void, std::string> open_sockets(const config::DaemonSettings& settings);
+  void warn_of_settings_that_need_a_restart(const config::DaemonSettings& wanted);
+  void watch_signals();
+  void reload_for_signal();
+  awaitable<ReloadResult> reload_for_caller();
+  void stop();
+  bool ready() const;
+  bool is_admin(const PeerIdentity& peer) { return catalog.now->admins.admits(peer, loop.timers().now()); }
+  std::vector<Metrics::Expiry> expiries() const;
+
+  AppParts parts;
+  Loop loop{parts.clock};
+  Workers workers{worker_limit, abandoned_worker_limit};
+  Metrics metrics;
+  HttplibTransport transport{loop, workers, parts.clock};
+  CatalogBuilder builder{{loop.timers(), parts.entropy, transport, parts.log}, metrics, system_accounts()};
+  CurrentCatalog catalog;
+  ConfigurationReader reader;
+  ProxyHandler proxy{{loop, workers, parts.log, catalog}};
+  Router router{{.timers = loop.timers(),
+                 .log = parts.log,
+                 .metrics = metrics,
+                 .catalog = catalog,
+                 .apis = proxy,
+                 .reload = [this] { return reload_for_caller(); },
+                 .ready = [this] { return ready(); }}};
+  MetricsOnlyHandler metrics_only{metrics};
+  LocalServer server{
+      {.loop = loop, .metrics = metrics, .log = parts.log, .is_admin = [this](const PeerIdentity& peer) {
+         return is_admin(peer);
+       }}};
+  asio::signal_set signals{loop.context(), SIGTERM, SIGINT, SIGHUP};
+  std::optional<SocketFile> socket_file;
+  config::DaemonSettings at_start;  // what cannot change before the next start
+  bool stopping = false;
+};
+
+void App::State::apply(const Configuration& configuration) {
+  log_warnings(configuration, parts.log);
+  const config::Settings& settings = *configuration.settings;
+  catalog.now = builder.build(settings);
+  server.set_limits(settings.daemon);
+  parts.log.set_level(settings.daemon.log_level);
+  if (socket_file) warn_of_settings_that_need_a_restart(settings.daemon);
+  parts.log.info("configuration_in_force",
+                 {{"clients", settings.clients.size()}, {"apis", settings.apis.size()}});
+}
+
+std::expected<void, std::string> App::State::open_sockets(const config::DaemonSettings& settings) {
+  auto file = SocketFile::create(settings, parts.log);
+  if (!file) return std::unexpected(std::move(file.error()));
+  if (settings.metrics_listen) {
+    auto listening = listen_on_tcp(settings.metrics_listen->first, settings.metrics_listen->second);
+    if (!listening) return std::unexpected(std::move(listening.error()));
+    server.add_metrics_socket(std::move(*listening), metrics_only);
+  }
+  server.add_local_socket(file->take_socket(), router);
+  socket_file.emplace(std::move(*file));
+  at_start = settings;
+  return {};
+}
+
+void App::State::warn_of_settings_that_need_a_restart(const config::DaemonSettings& wanted) {
+  if (wanted.socket != at_start.socket || wanted.socket_mode != at_start.socket_mode ||
+      wanted.socket_group != at_start.socket_group || wanted.metrics_listen != at_start.metrics_listen) {
+    parts.log.warning(
+        "restart_needed",
+        {{"detail", "socket, socket_mode, socket_group and metrics_listen change at the next start"}});
+  }
+}
+
+void App::State::watch_signals() {
+  signals.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    if (signal == SIGHUP) {
+      reload_for_signal();
+      watch_signals();
+    } else {
+      stop();
+    }
+  });
+}
+
+void App::State::reload_for_signal() {
+  reader.reload([this](const ReloadResult& result) {
+    if (result) return;
+    for (const config::ConfigError& error : result.error()) {
+      parts.log.error("configuration_refused", {{"detail", error.text()}});
+    }
+  });
+}
+
+awaitable<ReloadResult> App::State::reload_for_caller() {
+  auto wait = [this](auto handler) {
+    // Resumed through the loop: the reader is not done with its list yet.
+    reader.reload([this, handler = std::move(handler)](ReloadResult result) mutable {
+      asio::post(loop.executor(), [handler = std::move(handler), result = std::move(result)]() mutable {
+        std::move(handler)(std::move(result));
+      });
+    });
+  };
+  auto result = co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(ReloadResult)>(
+      std::move(wait), use_awaitable);
+  if (!result) parts.log.error("configuration_refused", {{"errors", result.error().size()}});
+  co_return result;
+}
+
+void App::State::stop() {
+  if (std::exchange(stopping, true)) return;
+  parts.log.info("stopping", {{"connections", server.connection_count()}});
+  if (socket_file) socket_file->remove();
+  server.stop(longest_drain, [this] {
+    proxy.shut_down();
+    loop.stop();
+  });
+}
+
+bool App::State::ready() const {
+  return std::ranges::all_of(catalog.now->clients, [](const auto& entry) {
+    const CatalogClient& client = *entry.second;
+    return !client.settings->prefetch || client.tokens->ever_had_token();
+  });
+}
+
+std::vector<Metrics::Expiry> App::State::expiries() const {
+  std::vector<Metrics::Expiry> list;
+  for (const auto& [name, client] : catalog.now->clients) {
+    if (const auto left = client->tokens->status().expires_in) {
+      list.push_back({.client = name, .seconds = static_cast<double>(left->count())});
+    }
+  }
+  return list;
+}
+
+App::App(AppParts parts, std::filesystem::path file)
+    : state_(std::make_unique<State>(parts, std::move(file))) {}
+App::~App() = default;
+
+std::expected<void, std::string> App::run(Configuration configuration) {
+  State& state = *state_;
+  state.apply(configuration);
+  state.metrics.on_collect_expiries([&state] { return state.expiries(); });
+  if (auto opened = state.open_sockets(configuration.settings->daemon); !opened) return opened;
+  state.watch_signals();
+  state.parts.log.info(
+      "started", {{"version", GRANTD_VERSION}, {"socket", configuration.settings->daemon.socket.string()}});
+  state.loop.run();
+  state.parts.log.info("stopped");
+  return {};
+}
+
+bool App::threads_ended() const { return state_->workers.idle(); }
+
+}  // namespace grantd::daemon

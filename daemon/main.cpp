@@ -1,0 +1,74 @@
+// Arguments, the real clock and the real entropy; everything else is the library's, where tests reach it.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include "daemon/app/app.hpp"
+#include "daemon/app/process_hardening.hpp"
+
+namespace {
+
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 64;
+constexpr int exit_configuration = 78;
+
+struct Arguments {
+  std::string config = grantd::config::default_file;
+  bool check = false;
+};
+
+int print_errors(const std::vector<grantd::config::ConfigError>& errors) {
+  for (const auto& error : errors) std::fprintf(stderr, "%s\n", error.text().c_str());
+  return exit_configuration;
+}
+
+int check(const Arguments& arguments) {
+  const auto configuration = grantd::daemon::read_configuration(arguments.config);
+  if (!configuration) return print_errors(configuration.error());
+  if (!configuration->machine_errors.empty()) return print_errors(configuration->machine_errors);
+  std::printf("%s: no errors, %zu clients, %zu apis\n", arguments.config.c_str(),
+              configuration->settings->clients.size(), configuration->settings->apis.size());
+  return EXIT_SUCCESS;
+}
+
+int serve(const Arguments& arguments) {
+  auto configuration = grantd::daemon::read_configuration(arguments.config);
+  if (!configuration) return print_errors(configuration.error());
+  const grantd::common::SystemClock clock;
+  grantd::common::SystemEntropy entropy;
+  auto log = std::make_unique<grantd::common::StreamLogger>(STDERR_FILENO);
+  int status = EXIT_SUCCESS;
+  {
+    grantd::daemon::App app{{clock, entropy, *log}, arguments.config};
+    if (const auto served = app.run(std::move(*configuration)); !served) {
+      log->error("not_started", {{"detail", served.error()}});
+      status = exit_failure;
+    }
+    if (!app.threads_ended()) {
+      // A thread that hangs in the resolver would use what is about to be destroyed.
+      log.reset();
+      std::_Exit(status);
+    }
+  }
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  grantd::daemon::harden_process();
+  grantd::daemon::wipe_memory_freed_by_openssl();
+  Arguments arguments;
+  CLI::App parser{"grantd: gives OAuth 2.0 access tokens to the programs of this machine"};
+  parser.set_version_flag("--version", "grantd " GRANTD_VERSION);
+  parser.add_option("--config", arguments.config, "configuration file; conf.d/*.toml beside it is read too")
+      ->capture_default_str();
+  parser.add_flag("--check", arguments.check, "validate the configuration and exit");
+  try {
+    parser.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return parser.exit(error) == 0 ? EXIT_SUCCESS : exit_usage;
+  }
+  return arguments.check ? check(arguments) : serve(arguments);
+}

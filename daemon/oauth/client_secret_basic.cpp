@@ -1,0 +1,27 @@
+// RFC 6749 asks for form-encoding so that a colon in the id cannot be taken for the one between the two; many
+// servers never decode it, which goes unnoticed until a secret has a character that matters.
+#include "daemon/oauth/client_secret_basic.hpp"
+
+#include "daemon/crypto/base64url.hpp"
+#include "daemon/oauth/form_body.hpp"
+
+namespace grantd::daemon {
+
+common::Secret basic_credentials(std::string_view client_id, const common::Secret& secret,
+                                 config::AuthorizationHeaderStyle style) {
+  common::Secret pair;
+  if (style == config::AuthorizationHeaderStyle::rfc6749) {
+    pair = form_encode(client_id);
+    pair.append(":");
+    pair.append(form_encode(secret.reveal()).reveal());
+  } else {
+    pair = common::Secret{client_id};
+    pair.append(":");
+    pair.append(secret.reveal());
+  }
+  common::Secret value{"Basic "};
+  value.append(base64_encode(pair.reveal()).reveal());
+  return value;
+}
+
+}  // namespace grantd::daemon

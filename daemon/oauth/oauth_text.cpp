@@ -1,0 +1,67 @@
+// What an authorization server writes travels on to callers, logs and terminals: none of them may get bytes
+// that mean something to it, nor a secret that a careless server echoes.
+#include "daemon/oauth/oauth_text.hpp"
+
+#include <algorithm>
+
+namespace grantd::daemon {
+
+namespace {
+
+constexpr std::size_t longest_server_text = 512;
+constexpr std::size_t longest_scope = 16384;
+constexpr std::string_view withheld = "(withheld, because it repeats the client's credentials)";
+
+bool is_allowed(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
+
+std::string reduce(std::string_view text) {
+  std::string reduced;
+  reduced.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (is_allowed(c)) {
+      reduced += c;
+    } else if (c == '\r' || c == '\n' || c == '\t') {
+      reduced += ' ';
+    } else if (c == '"') {
+      reduced += '\'';
+    } else if (byte < 0x80 || byte >= 0xc0) {  // one for a whole character of UTF-8
+      reduced += '?';
+    }
+  }
+  return reduced;
+}
+
+}  // namespace
+
+std::string reduce_server_text(std::string_view text, std::span<const std::string_view> confidential) {
+  std::string reduced = reduce(text);
+  // A secret may hold characters that were just replaced, so it is looked for in both forms.
+  for (const std::string_view secret : confidential) {
+    if (secret.empty()) continue;
+    if (text.find(secret) != std::string_view::npos || reduced.find(reduce(secret)) != std::string::npos) {
+      return std::string{withheld};
+    }
+  }
+  reduced.resize(std::min(reduced.size(), longest_server_text));
+  return reduced;
+}
+
+std::string reduce_scope(std::string_view text) {
+  std::string scope;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(' '), text.size());
+    std::string token;
+    for (const char c : text.substr(0, end)) {
+      if (is_allowed(c)) token += c;
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (token.empty()) continue;
+    if (scope.size() + token.size() + 1 > longest_scope) break;
+    if (!scope.empty()) scope += ' ';
+    scope += token;
+  }
+  return scope;
+}
+
+}  // namespace grantd::daemon

@@ -1,0 +1,171 @@
+// The deadline is kept here as well as in the transport: a caller's wait must end even if a name server holds
+// the transport's thread for ever. What comes after the end is dropped, by the weak pointer and the attempt's
+// number.
+#include "daemon/oauth/token_flight.hpp"
+
+#include <utility>
+
+#include "daemon/oauth/failed_exchange.hpp"
+#include "daemon/oauth/form_body.hpp"
+#include "daemon/oauth/retry.hpp"
+#include "daemon/oauth/token_request.hpp"
+
+namespace grantd::daemon {
+
+namespace {
+
+// So long the transport may take to say itself what it was waiting for, which tells more than a bare timeout.
+constexpr common::BootClock::duration grace = std::chrono::milliseconds{100};
+
+std::int64_t milliseconds(common::BootClock::duration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+}  // namespace
+
+TokenFlight::TokenFlight(std::shared_ptr<const EndpointContext> context, Order order)
+    : context_(std::move(context)),
+      order_(std::move(order)),
+      started_(context_->timers.now()),
+      deadline_(started_ + context_->settings->request_timeout),
+      timer_(context_->timers, [this] { on_timer(); }) {}
+
+void TokenFlight::ask() {
+  auto request = make_request();
+  if (!request) {
+    state_ = State::refusing;
+    refusal_ = FetchError{.error = std::move(request.error()), .memory = FetchError::Memory::none};
+    return timer_.arm_after({});
+  }
+  state_ = State::asking;
+  asked_ = context_->timers.now();
+  ++attempts_;
+  timer_.arm(deadline_ + grace);
+  const auto& settings = *context_->settings;
+  context_->transport.send(std::move(*request),
+                           {.connect_timeout = settings.connect_timeout, .tls = settings.tls}, deadline_,
+                           [weak = weak_from_this(), attempt = attempts_](Outcome outcome) {
+                             if (const auto self = weak.lock()) self->land(attempt, outcome);
+                           });
+}
+
+common::Result<HttpRequest> TokenFlight::make_request() {
+  sent_.clear();
+  const auto& settings = *context_->settings;
+  if (order_.assertion) {
+    sent_.push_back(order_.assertion->clone());
+    return token_request_with_assertion(settings, order_.variant, *order_.assertion);
+  }
+  // Read for each attempt: it may have been rotated since the last.
+  const auto secret = context_->secret->read();
+  if (!secret) return std::unexpected(secret.error());
+  HttpRequest request = token_request(settings, order_.variant, **secret);
+  sent_.push_back((*secret)->clone());
+  sent_.push_back(form_encode((*secret)->reveal()));
+  const std::string_view credentials = request.authorization.reveal();
+  if (const auto space = credentials.find(' '); space != std::string_view::npos) {
+    sent_.emplace_back(credentials.substr(space + 1));
+  }
+  return request;
+}
+
+void TokenFlight::land(int attempt, const Outcome& outcome) {
+  if (state_ != State::asking || attempt != attempts_) return;
+  if (!outcome) {
+    auto failed = judge_transport_error(outcome.error());
+    observe(failed.result, 0);
+    return fail(std::move(failed));
+  }
+  auto judgement = judge_token_response(*outcome, judgement_context());
+  observe(judgement ? "success" : judgement.error().result, outcome->status);
+  if (!judgement) return fail(std::move(judgement.error()));
+  end(std::move(*judgement));
+}
+
+void TokenFlight::fail(FailedExchange failed) {
+  if (failed.passing && !order_.assertion) {
+    const auto left = deadline_ - context_->timers.now();
+    if (const auto delay =
+            retry_delay(attempts_, failed.error.retry_after, left, context_->entropy.uniform())) {
+      state_ = State::pausing;
+      return timer_.arm_after(*delay);
+    }
+  }
+  end(std::unexpected(std::move(failed.error)));
+}
+
+void TokenFlight::on_timer() {
+  const auto keep = shared_from_this();
+  switch (state_) {
+    case State::pausing:
+      return ask();
+    case State::refusing:
+      return end(std::unexpected(*std::exchange(refusal_, std::nullopt)));
+    case State::asking: {
+      auto failed = timed_out();
+      observe(failed.result, 0);
+      return end(std::unexpected(std::move(failed.error)));
+    }
+    case State::ended:
+      return;
+  }
+}
+
+void TokenFlight::observe(std::string_view result, int status) {
+  const auto duration = context_->timers.now() - asked_;
+  context_->log.debug("token_request_attempt", {{"client", context_->settings->name},
+                                                {"attempt", attempts_},
+                                                {"result", result},
+                                                {"status", status},
+                                                {"duration_ms", milliseconds(duration)}});
+  if (context_->observer) context_->observer(result, duration);
+}
+
+void TokenFlight::end(FetchResult result) {
+  const auto keep = shared_from_this();
+  state_ = State::ended;
+  timer_.disarm();
+  if (const auto flights = context_->flights.lock()) flights->under_way.erase(keep);
+  log_end(result);
+  order_.done(std::move(result));
+}
+
+void TokenFlight::log_end(const FetchResult& result) const {
+  const auto duration = milliseconds(context_->timers.now() - started_);
+  const std::string& client = context_->settings->name;
+  if (result) {
+    return context_->log.info("token_fetched", {{"client", client},
+                                                {"scope", result->scope},
+                                                {"expires_in", result->lifetime.count()},
+                                                {"attempts", attempts_},
+                                                {"duration_ms", duration}});
+  }
+  const common::Error& error = result.error().error;
+  const std::string scope = scope_text(order_.variant);
+  if (error.oauth_error.empty()) {
+    return context_->log.warning("token_request_failed", {{"client", client},
+                                                          {"scope", scope},
+                                                          {"code", name(error.code)},
+                                                          {"attempts", attempts_},
+                                                          {"duration_ms", duration},
+                                                          {"detail", error.detail}});
+  }
+  context_->log.warning("token_request_failed", {{"client", client},
+                                                 {"scope", scope},
+                                                 {"code", name(error.code)},
+                                                 {"attempts", attempts_},
+                                                 {"duration_ms", duration},
+                                                 {"oauth_error", error.oauth_error},
+                                                 {"oauth_error_description", error.oauth_error_description},
+                                                 {"detail", error.detail}});
+}
+
+JudgementContext TokenFlight::judgement_context() const {
+  JudgementContext judging{.now = context_->timers.wall_now(),
+                           .default_lifetime = context_->settings->default_lifetime,
+                           .scope = scope_text(order_.variant)};
+  for (const common::Secret& form : sent_) judging.confidential.push_back(form.reveal());
+  return judging;
+}
+
+}  // namespace grantd::daemon

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "daemon/oauth/endpoint_client.hpp"
+#include "daemon/oauth/token_response.hpp"
+
+namespace grantd::daemon {
+
+/// What all requests of one definition share. Holds `flights` weakly, because these hold it.
+struct EndpointContext {
+  std::shared_ptr<const config::ClientSettings> settings;
+  std::shared_ptr<SecretSource> secret;
+  common::TimerQueue& timers;
+  common::Entropy& entropy;
+  Transport& transport;
+  common::Logger& log;
+  std::weak_ptr<Flights> flights;
+  ExchangeObserver observer;
+};
+
+/// One token being obtained: up to three exchanges with pauses between them, one deadline over all. Owned by
+/// Flights until its end. Loop thread only.
+class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
+ public:
+  struct Order {
+    Variant variant;
+    std::optional<common::Secret> assertion;
+    EndpointClient::Done done;
+  };
+  TokenFlight(std::shared_ptr<const EndpointContext> context, Order order);
+
+  /// Sends the first request. Call once.
+  void begin() { ask(); }
+
+ private:
+  enum class State {
+    asking,    // an exchange is under way; the timer is the deadline
+    pausing,   // the timer is the next attempt
+    refusing,  // the credentials cannot be read; the timer answers so, since `fetch` itself must not
+    ended,
+  };
+  using Outcome = std::expected<HttpResponse, TransportError>;
+
+  void ask();
+  common::Result<HttpRequest> make_request();
+  void land(int attempt, const Outcome& outcome);
+  void fail(FailedExchange failed);
+  void on_timer();
+  void observe(std::string_view result, int status);
+  void end(FetchResult result);
+  void log_end(const FetchResult& result) const;
+  JudgementContext judgement_context() const;
+
+  const std::shared_ptr<const EndpointContext> context_;
+  Order order_;
+  const common::BootTime started_;
+  const common::BootTime deadline_;
+  common::Timer timer_;
+
+  State state_ = State::asking;
+  int attempts_ = 0;
+  common::BootTime asked_{};
+  std::vector<common::Secret> sent_;  // the secret or assertion in each form in which it was sent
+  std::optional<FetchError> refusal_;
+};
+
+}  // namespace grantd::daemon

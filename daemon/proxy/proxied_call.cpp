@@ -1,0 +1,278 @@
+// The way of one request. The response to a first attempt stays unread in the buffer until it is decided
+// whether there is a second one, so that a 401 that cannot be helped reaches the caller as the API wrote it.
+#include "daemon/proxy/proxied_call.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <exception>
+#include <utility>
+
+#include "common/local_api.hpp"
+#include "daemon/proxy/grantd_headers.hpp"
+#include "daemon/proxy/retry_policy.hpp"
+
+namespace grantd::daemon {
+namespace {
+
+using common::Error;
+using common::ErrorCode;
+
+constexpr int max_informational = 32;
+constexpr std::size_t max_drained = RelayMemory::block_size;
+
+std::string_view retried_value(bool sent_again) {
+  return sent_again ? std::string_view{"401"} : std::string_view{};
+}
+
+awaitable<void> renew(std::shared_ptr<CatalogClient> client, GrantedRequest request) {
+  co_await obtain_token(std::move(client), std::move(request));
+}
+
+}  // namespace
+
+awaitable<void> refuse_call(Exchange& exchange, const Error& error, const CatalogApi* api,
+                            std::string_view retried, std::string extra_headers) {
+  LocalResponse response = api == nullptr
+                               ? problem_response(error)
+                               : problem_response(error, api->client->settings->name, api->settings->name);
+  response.extra_headers += extra_headers;
+  response.extra_headers.append(local_api::error_header)
+      .append(": ")
+      .append(common::name(error.code))
+      .append("\r\n");
+  if (!retried.empty()) {
+    response.extra_headers.append(local_api::retried_header).append(": ").append(retried).append("\r\n");
+  }
+  if (api != nullptr) api->metrics->request(response.status);
+  co_await exchange.respond(std::move(response));
+}
+
+ProxiedCall::ProxiedCall(Loop& loop, const ProxyMemory& memory, Exchange& exchange,
+                         std::shared_ptr<CatalogApi> api, std::shared_ptr<UpstreamPool> pool)
+    : loop_(loop),
+      exchange_(exchange),
+      api_(std::move(api)),
+      pool_(std::move(pool)),
+      settings_(*pool_->settings()),
+      replay_(memory.replay, settings_.max_replay_body),
+      pump_(loop, exchange, replay_,
+            {.response = settings_.response_timeout, .idle = settings_.idle_timeout}),
+      buffer_(memory.relay) {}
+
+awaitable<void> ProxiedCall::run(std::string head, GrantedRequest granted) {
+  head_ = std::move(head);
+  own_assertion_ = !granted.assertion.empty();
+  exchange_.on_caller_gone([this] {
+    caller_gone_ = true;
+    if (connection_) connection_->abort();
+  });
+  auto handout = co_await obtain_token(api_->client, std::move(granted));
+  if (caller_gone_) co_return;
+  if (!handout) co_return co_await refuse_call(exchange_, handout.error(), api_.get(), {});
+  token_ = std::move(handout->token);
+  std::exception_ptr failure;
+  try {
+    co_await call_api();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  exchange_.on_caller_gone({});
+  if (!failure) co_return;
+  // What still runs uses this object, so it has to end first.
+  if (connection_) connection_->abort();
+  co_await pump_.finish();
+  std::rethrow_exception(failure);
+}
+
+awaitable<void> ProxiedCall::call_api() {
+  auto response = co_await get_response();
+  while (response && co_await should_resend()) response = co_await get_response();
+  // A caller that broke off its own request hears of that, whatever the API made of the half of it.
+  if (pump_.caller_failed()) response = std::unexpected(*pump_.caller_failed());
+  if (response && !caller_gone_) co_return co_await relay();
+  if (connection_) connection_->abort();
+  co_await pump_.finish();
+  if (caller_gone_) co_return;
+  if (!pump_.caller_failed()) pool_->report(&response.error());
+  co_await refuse(std::move(response.error()));
+}
+
+awaitable<void> ProxiedCall::refuse(Error error) {
+  co_await refuse_call(exchange_, error, api_.get(), retried_value(sent_again_));
+}
+
+awaitable<common::Result<void>> ProxiedCall::get_response() {
+  bool repeated = false;
+  while (true) {
+    connection_ = repeated ? nullptr : pool_->take_idle();
+    if (!connection_) {
+      connection_ = pool_->make();
+      if (auto opened = co_await pool_->open(connection_); !opened) co_return std::unexpected(opened.error());
+    }
+    if (caller_gone_) co_return common::fail(ErrorCode::internal_error, "the caller is gone");
+    const bool was_used = connection_->uses++ > 0;
+    connection_->took_bytes();
+    buffer_.clear();
+    pump_.send_on(connection_, head_, token_);
+    pump_.set_awaiting_head(true);
+    auto head = co_await read_head();
+    pump_.set_awaiting_head(false);
+    if (head) co_return head;
+    const bool nothing_came = buffer_.empty() && !connection_->timed_out();
+    connection_->abort();
+    if (caller_gone_ || pump_.caller_failed() || !nothing_came ||
+        !may_repeat({.method = exchange_.request().method,
+                     .connection_was_used = was_used,
+                     .sent_again = repeated,
+                     .anything_sent = connection_->took_bytes(),
+                     .body_can_be_sent = pump_.can_send_again()})) {
+      co_return head;
+    }
+    repeated = true;
+    api_->metrics->retry("connection");
+  }
+}
+
+awaitable<common::Result<void>> ProxiedCall::read_head() {
+  std::optional<common::BootTime> deadline;
+  int informational = 0;
+  while (true) {
+    if (const auto size = http1::head_size(buffer_.text())) {
+      auto parsed =
+          http1::parse_response_head(buffer_.text().substr(0, *size), exchange_.request().method, response_);
+      if (!parsed) co_return parsed;
+      buffer_.consume(*size);
+      if (response_.status >= 200) co_return common::Result<void>{};
+      // 100 was the session's to say, 103 is only a hint; a 101 was never asked for.
+      if (response_.status == 101 || ++informational > max_informational) {
+        co_return common::fail(ErrorCode::api_unreachable,
+                               "the API answered with informational responses only");
+      }
+      continue;
+    }
+    buffer_.make_room();
+    if (buffer_.full())
+      co_return common::fail(ErrorCode::api_unreachable, "the API's response head is over 64 KiB");
+    if (pump_.completely_sent()) {
+      if (!deadline) deadline = loop_.timers().now() + settings_.response_timeout;
+      connection_->set_read_deadline(*deadline);
+    }
+    const auto read = co_await connection_->read(buffer_.space());
+    if (read.kind == UpstreamConnection::Read::Kind::data) {
+      buffer_.filled(read.size);
+    } else if (connection_->timed_out()) {
+      co_return common::fail(
+          ErrorCode::api_timeout,
+          "the API did not answer within " + std::to_string(settings_.response_timeout.count()) + " ms");
+    } else {
+      co_return common::fail(ErrorCode::api_unreachable, "the API closed the connection without an answer");
+    }
+  }
+}
+
+awaitable<bool> ProxiedCall::should_resend() {
+  switch (answer_to({.status = response_.status,
+                     .retry_on_401 = settings_.retry_on_401,
+                     .own_assertion = own_assertion_,
+                     .sent_again = sent_again_,
+                     .body_can_be_sent = pump_.can_send_again() && !pump_.send_failed()})) {
+    case RejectionAnswer::pass_on:
+      co_return false;
+    case RejectionAnswer::renew_and_pass_on:
+      renew_in_background();
+      co_return false;
+    case RejectionAnswer::renew_and_resend:
+      break;
+  }
+  auto request = renewal();
+  if (!request) co_return false;
+  auto renewed = co_await obtain_token(api_->client, std::move(*request));
+  if (caller_gone_ || pump_.caller_failed() || !pump_.can_send_again()) co_return false;
+  if (!renewed || renewed->token->version == token_->version) co_return false;
+  token_ = std::move(renewed->token);
+  sent_again_ = true;
+  api_->metrics->retry("401");
+  if (pump_.completely_sent() && response_.keep_alive && drain_now()) {
+    pool_->put_back(connection_, std::nullopt);
+  } else {
+    connection_->abort();
+  }
+  co_return true;
+}
+
+std::optional<GrantedRequest> ProxiedCall::renewal() const {
+  // Read once more instead of kept: the request is still there, and almost no request comes here.
+  auto wanted = read_grantd_headers(exchange_.request());
+  if (!wanted) return std::nullopt;
+  auto granted = grant_request(*api_->client, api_.get(), std::move(*wanted), exchange_.peer().uid);
+  if (!granted) return std::nullopt;
+  granted->query.force_renewal = false;
+  granted->query.rejected = token_->version;
+  return std::move(*granted);
+}
+
+void ProxiedCall::renew_in_background() {
+  auto request = renewal();
+  if (request) asio::co_spawn(loop_.executor(), renew(api_->client, std::move(*request)), asio::detached);
+}
+
+bool ProxiedCall::drain_now() {
+  http1::BodyDecoder decoder{response_.body};
+  std::size_t drained = 0;
+  while (true) {
+    while (!decoder.complete()) {
+      const auto piece = decoder.next(buffer_.unused());
+      if (!piece) return false;
+      buffer_.consume(piece->consumed);
+      if (piece->consumed == 0) break;
+    }
+    if (decoder.complete())
+      return buffer_.empty() && response_.body.kind != http1::BodyLength::Kind::until_close;
+    buffer_.make_room();
+    const auto read = buffer_.full() ? std::nullopt : connection_->read_now(buffer_.space());
+    if (!read || read->kind != UpstreamConnection::Read::Kind::data) return false;
+    buffer_.filled(read->size);
+    drained += read->size;
+    if (drained > max_drained) return false;
+  }
+}
+
+void ProxiedCall::report(ResponseRelay::End end) {
+  if (end == ResponseRelay::End::complete) return pool_->report(nullptr);
+  if (end == ResponseRelay::End::caller_gone || caller_gone_ || pump_.caller_failed()) return;
+  const bool late = connection_->timed_out();
+  const Error broken{.code = late ? ErrorCode::api_timeout : ErrorCode::api_unreachable,
+                     .detail = late ? "the API was silent for too long within a response"
+                                    : "the API broke off within a response"};
+  pool_->report(&broken);
+}
+
+awaitable<void> ProxiedCall::relay() {
+  const auto framing = response_framing(exchange_.request(), response_);
+  std::string head, own_fields;
+  if (sent_again_)
+    own_fields.append(local_api::retried_header).append(": ").append(retried_value(true)).append("\r\n");
+  append_response_head(head, exchange_.request(), response_, framing, own_fields);
+  const auto keep_alive_field = response_.find("Keep-Alive");
+  const auto api_keeps = keep_alive_field ? keep_alive_timeout(*keep_alive_field) : std::nullopt;
+  api_->metrics->request(response_.status);
+  if (pump_.completely_sent()) replay_.drop();
+
+  ResponseRelay relay{
+      {.timers = loop_.timers(), .exchange = exchange_, .connection = *connection_, .buffer = buffer_},
+      std::move(head),
+      response_.body,
+      framing};
+  const auto end = co_await relay.run(settings_.idle_timeout);
+  report(end);
+  const bool usable = end == ResponseRelay::End::complete && response_.keep_alive &&
+                      pump_.completely_sent() && buffer_.empty() &&
+                      response_.body.kind != http1::BodyLength::Kind::until_close;
+  if (!usable) connection_->abort();
+  co_await pump_.finish();
+  if (usable) pool_->put_back(std::move(connection_), api_keeps);
+  if (end == ResponseRelay::End::complete)
+    exchange_.finish_response(framing.keep_alive && exchange_.body_complete());
+}
+
+}  // namespace grantd::daemon

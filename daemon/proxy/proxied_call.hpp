@@ -1,0 +1,72 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/catalog/token_access.hpp"
+#include "daemon/proxy/relay_buffer.hpp"
+#include "daemon/proxy/replay_buffer.hpp"
+#include "daemon/proxy/request_pump.hpp"
+#include "daemon/proxy/response_relay.hpp"
+#include "daemon/proxy/upstream_pool.hpp"
+#include "daemon/server/handler.hpp"
+
+namespace grantd::daemon {
+
+/// Memory that calls share; shared itself, because a call may be dropped after the handler.
+struct ProxyMemory {
+  std::shared_ptr<RelayMemory> relay = std::make_shared<RelayMemory>();
+  std::shared_ptr<ReplayBudget> replay = std::make_shared<ReplayBudget>();
+};
+
+/// One request of a caller that was let through: token, attempts, response. Loop thread only; lives on the
+/// frame of the coroutine that runs it.
+class ProxiedCall {
+ public:
+  ProxiedCall(Loop& loop, const ProxyMemory& memory, Exchange& exchange, std::shared_ptr<CatalogApi> api,
+              std::shared_ptr<UpstreamPool> pool);
+  ProxiedCall(const ProxiedCall&) = delete;
+  ProxiedCall& operator=(const ProxiedCall&) = delete;
+
+  /// `head` is the request's as it goes to the API, without the Authorization line and the final empty one.
+  awaitable<void> run(std::string head, GrantedRequest granted);
+
+ private:
+  awaitable<void> call_api();
+  /// Until `response_` is the head of a final response, whose body may follow in `buffer_`.
+  awaitable<common::Result<void>> get_response();
+  awaitable<common::Result<void>> read_head();
+  awaitable<bool> should_resend();
+  std::optional<GrantedRequest> renewal() const;
+  void renew_in_background();
+  bool drain_now();
+
+  awaitable<void> relay();
+  void report(ResponseRelay::End end);
+  awaitable<void> refuse(common::Error error);
+
+  Loop& loop_;
+  Exchange& exchange_;
+  std::shared_ptr<CatalogApi> api_;
+  std::shared_ptr<UpstreamPool> pool_;
+  const config::ApiSettings& settings_;
+
+  std::string head_{};
+  TokenPtr token_{};
+  std::shared_ptr<UpstreamConnection> connection_{};
+  ReplayBuffer replay_;
+  RequestPump pump_;
+  RelayBuffer buffer_;
+  http1::ResponseHead response_{};
+
+  bool own_assertion_ = false;
+  bool sent_again_ = false;  // because of a 401
+  bool caller_gone_ = false;
+};
+
+/// Answers with the daemon's own error; `retried` as `Grantd-Retried` has it, empty: it was not.
+awaitable<void> refuse_call(Exchange& exchange, const common::Error& error, const CatalogApi* api,
+                            std::string_view retried, std::string extra_headers = {});
+
+}  // namespace grantd::daemon

@@ -1,0 +1,118 @@
+// Everything that can be refused is refused before the first byte goes anywhere.
+#include "daemon/proxy/proxy_handler.hpp"
+
+#include <algorithm>
+
+#include "daemon/proxy/grantd_headers.hpp"
+#include "daemon/proxy/header_filter.hpp"
+#include "daemon/proxy/target.hpp"
+
+namespace grantd::daemon {
+namespace {
+
+using common::Error;
+using common::ErrorCode;
+
+constexpr std::string_view allowed_methods = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+
+/// What was written where an API's name belongs, as far as it may stand in an answer.
+std::string quoted_name(std::string_view name) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  if (name.empty() || name.size() > 128 || !std::ranges::all_of(name, plain)) return "that name";
+  return "the name \"" + std::string{name} + "\"";
+}
+
+bool is_tracing(std::string_view method) {
+  return http1::equal_ignoring_case(method, "TRACE") || http1::equal_ignoring_case(method, "CONNECT");
+}
+
+/// The request as the API gets it, up to and without the Authorization line.
+common::Result<std::string> api_head(const http1::RequestHead& request, std::string_view target,
+                                     const config::ApiSettings& api) {
+  std::string head;
+  head.reserve(1024);
+  head.append(request.method).append(" ");
+  if (auto joined = append_api_target(head, api.base_url.path, target); !joined)
+    return std::unexpected(joined.error());
+  head.append(" HTTP/1.1\r\nHost: ").append(api.base_url.authority()).append("\r\n");
+  append_request_fields(head, request, api.headers);
+  append_request_framing(head, request);
+  return head;
+}
+
+}  // namespace
+
+ProxyHandler::ProxyHandler(ProxyParts parts) : parts_(parts) {}
+
+ProxyHandler::~ProxyHandler() { shut_down(); }
+
+void ProxyHandler::shut_down() {
+  for (auto& [name, pool] : pools_) pool->shut_down();
+  for (const auto& retired : retired_) {
+    if (const auto pool = retired.lock()) pool->shut_down();
+  }
+  pools_.clear();
+  retired_.clear();
+}
+
+void ProxyHandler::follow_catalog() {
+  const auto& now = parts_.catalog.now;
+  if (!followed_.owner_before(now) && !now.owner_before(followed_)) return;
+  followed_ = now;
+  std::erase_if(retired_, [](const auto& pool) { return pool.expired(); });
+  std::erase_if(pools_, [&](const auto& entry) {
+    const auto api = now->api(entry.first);
+    if (api && api->settings == entry.second->settings()) return false;
+    entry.second->retire();
+    retired_.push_back(entry.second);
+    return true;
+  });
+}
+
+std::shared_ptr<UpstreamPool> ProxyHandler::pool_for(const CatalogApi& api) {
+  auto& pool = pools_[api.settings->name];
+  if (!pool) pool = std::make_shared<UpstreamPool>(api.settings, parts_.loop, parts_.workers, parts_.log);
+  return pool;
+}
+
+awaitable<void> ProxyHandler::handle(Exchange& exchange, std::string_view api_name, std::string_view target) {
+  follow_catalog();
+  const http1::RequestHead& request = exchange.request();
+  const auto api = parts_.catalog.now->api(api_name);
+  if (!api) {
+    const Error unknown{.code = ErrorCode::unknown_api, .detail = "no API has " + quoted_name(api_name)};
+    co_return co_await refuse_call(exchange, unknown, nullptr, {});
+  }
+  if (!api->admits(exchange.peer(), parts_.loop.timers().now())) {
+    const Error denied{
+        .code = ErrorCode::access_denied,
+        .detail =
+            "the API or its client does not admit the user of this process; see allow_users and "
+            "allow_groups"};
+    co_return co_await refuse_call(exchange, denied, api.get(), {});
+  }
+  if (is_tracing(request.method)) {
+    const Error refused{.code = ErrorCode::method_not_allowed,
+                        .detail = "TRACE and CONNECT do not go through the proxy"};
+    co_return co_await refuse_call(exchange, refused, api.get(), {}, std::string{allowed_methods});
+  }
+  if (request.wants_upgrade) {
+    const Error refused{.code = ErrorCode::upgrade_not_supported,
+                        .detail = "WebSocket and other upgrades do not go through the proxy"};
+    co_return co_await refuse_call(exchange, refused, api.get(), {});
+  }
+  auto head = api_head(request, target, *api->settings);
+  if (!head) co_return co_await refuse_call(exchange, head.error(), api.get(), {});
+  auto wanted = read_grantd_headers(request);
+  if (!wanted) co_return co_await refuse_call(exchange, wanted.error(), api.get(), {});
+  auto granted = grant_request(*api->client, api.get(), std::move(*wanted), exchange.peer().uid);
+  if (!granted) co_return co_await refuse_call(exchange, granted.error(), api.get(), {});
+
+  ProxiedCall call{parts_.loop, memory_, exchange, api, pool_for(*api)};
+  co_await call.run(std::move(*head), std::move(*granted));
+}
+
+}  // namespace grantd::daemon

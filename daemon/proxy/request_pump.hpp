@@ -1,0 +1,85 @@
+#pragma once
+
+#include <boost/asio/cancellation_signal.hpp>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "daemon/oauth/token.hpp"
+#include "daemon/proxy/replay_buffer.hpp"
+#include "daemon/proxy/signal.hpp"
+#include "daemon/proxy/upstream_connection.hpp"
+#include "daemon/server/handler.hpp"
+
+namespace grantd::daemon {
+
+/// Sends a request to the API while somebody else reads the response: the head, and the body as the caller
+/// sends it. Can send all of it again on another connection as long as what was read of the body is kept.
+/// Loop thread only; must be `finish`ed before it is destroyed, if `send_on` was called.
+class RequestPump {
+ public:
+  struct Timing {
+    std::chrono::milliseconds response;  // from the end of sending to the response's head
+    std::chrono::milliseconds idle;      // longest silence of an API that does not read
+  };
+  RequestPump(Loop& loop, Exchange& exchange, ReplayBuffer& replay, Timing timing);
+  RequestPump(const RequestPump&) = delete;
+  RequestPump& operator=(const RequestPump&) = delete;
+
+  /// Begins to send on `connection`: `head` up to and without the Authorization line, which is made from the
+  /// token, then what there is of the body; goes on by itself. Does not wait. `head` stays as it is until
+  /// `finish`. A connection given before must have been aborted unless the request was completely sent on it.
+  void send_on(std::shared_ptr<UpstreamConnection> connection, std::string_view head, TokenPtr token);
+
+  /// While true, the end of sending starts the connection's read deadline: `Timing::response`.
+  void set_awaiting_head(bool awaiting) { awaiting_head_ = awaiting; }
+
+  /// Of the connection given last.
+  bool completely_sent() const { return completely_sent_; }
+  bool send_failed() const { return send_failed_; }
+  /// Whether all of the request could be sent once more.
+  bool can_send_again() const { return !caller_failed_ && (!has_body_ || replay_.whole()); }
+  /// The caller's body broke off or did not come; the connection was aborted for it.
+  const std::optional<common::Error>& caller_failed() const { return caller_failed_; }
+
+  /// Stops reading from the caller, gives up what is not yet sent, and returns when nothing of this runs any
+  /// more.
+  awaitable<void> finish();
+
+ private:
+  awaitable<void> pump_body();
+  awaitable<void> send_rest(std::shared_ptr<UpstreamConnection> connection, TokenPtr token, unsigned attempt,
+                            bool last);
+  awaitable<void> send_held();
+  void add_body(std::span<const char> bytes, bool last);
+  void sending_ended(unsigned attempt, bool sent, bool last);
+  void task_ended(std::exception_ptr failure);
+
+  Loop& loop_;
+  Exchange& exchange_;
+  ReplayBuffer& replay_;
+  const Timing timing_;
+  const bool has_body_;
+  const bool chunked_;
+
+  std::shared_ptr<UpstreamConnection> connection_{};
+  unsigned attempt_ = 0;
+  OutgoingBytes outgoing_{};
+  char chunk_line_[20] = {};
+  std::span<const char> held_{};  // read from the caller, valid until the next read
+  bool holding_ = false;          // what is held was neither recorded nor sent
+  bool read_to_end_ = false;      // what was read last is the end of the body
+  bool ready_ = false;            // whether a piece may be sent on the connection
+  bool awaiting_head_ = false;
+  bool completely_sent_ = false;
+  bool send_failed_ = false;
+  bool stopping_ = false;
+  std::optional<common::Error> caller_failed_{};
+  std::size_t running_ = 0;
+  Signal changed_;
+  Signal ended_;
+  asio::cancellation_signal stop_reading_{};
+};
+
+}  // namespace grantd::daemon

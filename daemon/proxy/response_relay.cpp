@@ -1,0 +1,104 @@
+// The head waits for the first bytes of the body if they are there already, so that a small response goes out
+// in one write; it never waits for the API. All pieces of one read become one chunk, however the API cut
+// them.
+#include "daemon/proxy/response_relay.hpp"
+
+#include <charconv>
+
+namespace grantd::daemon {
+namespace {
+
+constexpr std::size_t max_pieces = 64;
+
+asio::const_buffer text(std::string_view characters) {
+  return asio::buffer(characters.data(), characters.size());
+}
+
+}  // namespace
+
+ResponseRelay::ResponseRelay(Parts parts, std::string head, http1::BodyLength length, ResponseFraming framing)
+    : parts_(parts), head_(std::move(head)), decoder_(length), framing_(framing) {}
+
+bool ResponseRelay::decode() {
+  pieces_.clear();
+  decoded_ = 0;
+  while (!decoder_.complete() && pieces_.size() < max_pieces) {
+    const auto piece = decoder_.next(parts_.buffer.unused());
+    if (!piece) return false;
+    parts_.buffer.consume(piece->consumed);
+    if (!piece->data.empty()) {
+      pieces_.push_back(piece->data);
+      decoded_ += piece->data.size();
+    }
+    if (piece->consumed == 0) break;
+  }
+  return true;
+}
+
+awaitable<bool> ResponseRelay::write(bool last) {
+  outgoing_.clear();
+  if (!head_.empty()) outgoing_.push_back(text(head_));
+  const bool chunked = framing_.kind == ResponseFraming::Kind::chunked;
+  char chunk_line[20];
+  if (chunked && decoded_ > 0) {
+    char* const end = std::to_chars(chunk_line, chunk_line + sizeof chunk_line - 2, decoded_, 16).ptr;
+    end[0] = '\r';
+    end[1] = '\n';
+    outgoing_.push_back(text({chunk_line, end + 2}));
+  }
+  for (const auto piece : pieces_) outgoing_.push_back(asio::buffer(piece.data(), piece.size()));
+  if (chunked && decoded_ > 0) outgoing_.push_back(text("\r\n"));
+  if (chunked && last) outgoing_.push_back(text("0\r\n\r\n"));
+  if (outgoing_.empty()) co_return true;
+  const bool written = co_await parts_.exchange.write(outgoing_);
+  head_.clear();
+  pieces_.clear();
+  decoded_ = 0;
+  co_return written;
+}
+
+awaitable<ResponseRelay::Filled> ResponseRelay::fill(std::chrono::milliseconds idle_timeout) {
+  if (parts_.buffer.empty()) {
+    parts_.buffer.clear();
+  } else {
+    parts_.buffer.make_room();
+  }
+  if (parts_.buffer.full()) co_return Filled::broken;
+  auto read = parts_.connection.read_now(parts_.buffer.space());
+  if (!read) {
+    if (!head_.empty() && !co_await write(false)) co_return Filled::caller_gone;
+    parts_.connection.set_read_deadline(parts_.timers.now() + idle_timeout);
+    read = co_await parts_.connection.read(parts_.buffer.space());
+  }
+  switch (read->kind) {
+    case UpstreamConnection::Read::Kind::data:
+      parts_.buffer.filled(read->size);
+      co_return Filled::data;
+    case UpstreamConnection::Read::Kind::end:
+      co_return Filled::end;
+    case UpstreamConnection::Read::Kind::broken:
+      break;
+  }
+  co_return Filled::broken;
+}
+
+awaitable<ResponseRelay::End> ResponseRelay::run(std::chrono::milliseconds idle_timeout) {
+  while (true) {
+    bool sound = decode();
+    if (sound && decoded_ == 0 && !decoder_.complete()) {
+      const Filled filled = co_await fill(idle_timeout);
+      if (filled == Filled::data) continue;
+      if (filled == Filled::caller_gone) co_return End::caller_gone;
+      if (filled == Filled::end && decoder_.may_end_here()) {
+        co_return co_await write(true) ? End::complete : End::caller_gone;
+      }
+      sound = false;
+    }
+    // What came before a break is the caller's all the same; it just never sees an end.
+    if (!co_await write(sound && decoder_.complete())) co_return End::caller_gone;
+    if (!sound) co_return End::broken;
+    if (decoder_.complete()) co_return End::complete;
+  }
+}
+
+}  // namespace grantd::daemon

@@ -1,0 +1,281 @@
+// Every operation is tried at once and waits only when it would block: most responses of a near-by API cost
+// one send and one read. Deadlines close the socket instead of cancelling operations one by one, so that
+// nothing can be forgotten.
+#include "daemon/proxy/upstream_connection.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/redirect_error.hpp>
+#include <cerrno>
+#include <cstring>
+
+namespace grantd::daemon {
+namespace {
+
+using common::ErrorCode;
+using ErrorFlag = boost::system::error_code;
+
+constexpr std::size_t max_pieces_a_call = 64;
+constexpr std::size_t record_size = 16 * 1024;
+
+bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+/// Where small pieces become one TLS record; it has seen tokens, so it is wiped after use.
+struct RecordScratch {
+  std::array<char, record_size> bytes;  // as much of it as `size` says has a value
+  std::size_t size = 0;
+  std::size_t high_water = 0;
+
+  void gather(std::span<const iovec> pieces) {
+    size = 0;
+    for (const iovec& piece : pieces) {
+      const std::size_t part = std::min(piece.iov_len, bytes.size() - size);
+      std::memcpy(bytes.data() + size, piece.iov_base, part);
+      size += part;
+    }
+    high_water = std::max(high_water, size);
+  }
+  ~RecordScratch() { ::explicit_bzero(bytes.data(), high_water); }
+};
+
+}  // namespace
+
+void OutgoingBytes::sent(std::size_t size) {
+  while (size > 0) {
+    iovec& piece = pieces_[first_];
+    const std::size_t part = std::min(size, piece.iov_len);
+    piece.iov_base = static_cast<char*>(piece.iov_base) + part;
+    piece.iov_len -= part;
+    size -= part;
+    if (piece.iov_len == 0) ++first_;
+  }
+}
+
+UpstreamConnection::Deadlines::Deadlines(common::TimerQueue& timers, UpstreamConnection& owner)
+    : read(timers, [&owner] { owner.expire(); }), write(timers, [&owner] { owner.expire(); }) {}
+
+UpstreamConnection::UpstreamConnection(Loop& loop) : timers_(loop.timers()), socket_(loop.executor()) {
+  deadlines_.emplace(timers_, *this);
+}
+
+UpstreamConnection::~UpstreamConnection() = default;
+
+void UpstreamConnection::close_socket() {
+  ErrorFlag ignored;
+  socket_.close(ignored);
+}
+
+void UpstreamConnection::expire() {
+  timed_out_ = true;
+  close_socket();
+}
+
+void UpstreamConnection::abort() {
+  aborted_ = true;
+  close_socket();
+}
+
+void UpstreamConnection::close() {
+  if (tls_ && is_open()) tls_->send_close();
+  abort();
+}
+
+void UpstreamConnection::detach_from_timers() {
+  abort();
+  deadlines_.reset();
+}
+
+void UpstreamConnection::set_read_deadline(common::BootTime when) {
+  if (deadlines_) deadlines_->read.arm(when);
+}
+
+awaitable<bool> UpstreamConnection::wait_for(TcpSocket::wait_type what) {
+  if (!is_open()) co_return false;
+  ErrorFlag failed;
+  co_await socket_.async_wait(what, asio::redirect_error(use_awaitable, failed));
+  co_return !failed && is_open();
+}
+
+awaitable<common::Result<void>> UpstreamConnection::connect(std::span<const Endpoint> addresses,
+                                                            TlsContext* tls, Duration timeout) {
+  const auto end = timers_.now() + timeout;
+  std::string reason = "its name has no address";
+  bool late = false;
+  for (std::size_t i = 0; i < addresses.size() && !aborted_ && deadlines_; ++i) {
+    const auto left = std::chrono::duration_cast<Duration>(end - timers_.now());
+    if (left.count() <= 0) break;
+    // An address that swallows everything must leave time for those after it.
+    set_read_deadline(timers_.now() + left / static_cast<int>(addresses.size() - i));
+    timed_out_ = false;
+    const auto failed = co_await connect_to(addresses[i], tls);
+    if (deadlines_) deadlines_->read.disarm();
+    if (!failed) co_return common::Result<void>{};
+    late = timed_out_;
+    reason = *failed;
+    tls_.reset();
+    close_socket();
+  }
+  if (late) {
+    co_return common::fail(ErrorCode::api_timeout, "the API did not accept a connection within " +
+                                                       std::to_string(timeout.count()) + " ms");
+  }
+  co_return common::fail(ErrorCode::api_unreachable, "the API could not be reached: " + reason);
+}
+
+awaitable<std::optional<std::string>> UpstreamConnection::connect_to(const Endpoint& address,
+                                                                     TlsContext* tls) {
+  ErrorFlag failed;
+  co_await socket_.async_connect(address, asio::redirect_error(use_awaitable, failed));
+  if (failed || !is_open()) co_return failed ? failed.message() : "the connection was given up";
+  const int on = 1;
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (tls == nullptr) co_return std::nullopt;
+  co_return co_await secure(*tls);
+}
+
+awaitable<std::optional<std::string>> UpstreamConnection::secure(TlsContext& tls) {
+  using Kind = TlsStream::Progress::Kind;
+  tls_ = tls.connect(socket_.native_handle());
+  if (!tls_) co_return "a TLS session could not be made";
+  while (true) {
+    const Kind kind = tls_->handshake().kind;
+    if (kind == Kind::done) co_return std::nullopt;
+    if (kind != Kind::want_read && kind != Kind::want_write) co_return tls_->failure();
+    const auto what = kind == Kind::want_read ? TcpSocket::wait_read : TcpSocket::wait_write;
+    if (!co_await wait_for(what)) co_return "the connection ended during the TLS handshake";
+  }
+}
+
+UpstreamConnection::Read UpstreamConnection::read_tls(std::span<char> into, bool& would_wait) {
+  const auto progress = tls_->read(into);
+  would_wait = false;
+  switch (progress.kind) {
+    case TlsStream::Progress::Kind::done:
+      return {.kind = Read::Kind::data, .size = progress.size};
+    case TlsStream::Progress::Kind::closed:
+      return {.kind = Read::Kind::end};
+    case TlsStream::Progress::Kind::failed:
+      return {.kind = Read::Kind::broken};
+    case TlsStream::Progress::Kind::want_read:
+      read_wait_ = TcpSocket::wait_read;
+      break;
+    case TlsStream::Progress::Kind::want_write:
+      read_wait_ = TcpSocket::wait_write;
+      break;
+  }
+  would_wait = true;
+  return {};
+}
+
+std::optional<UpstreamConnection::Read> UpstreamConnection::read_now(std::span<char> into) {
+  if (!is_open()) return Read{.kind = Read::Kind::broken};
+  if (tls_) {
+    bool would_wait = false;
+    const Read result = read_tls(into, would_wait);
+    return would_wait ? std::nullopt : std::optional{result};
+  }
+  const ssize_t got = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
+  if (got > 0) return Read{.kind = Read::Kind::data, .size = static_cast<std::size_t>(got)};
+  if (got == 0) return Read{.kind = Read::Kind::end};
+  if (would_block()) return std::nullopt;
+  return Read{.kind = Read::Kind::broken};
+}
+
+awaitable<UpstreamConnection::Read> UpstreamConnection::read(std::span<char> into) {
+  Read result;
+  if (tls_) {
+    while (is_open()) {
+      bool would_wait = false;
+      result = read_tls(into, would_wait);
+      if (!would_wait || !co_await wait_for(read_wait_)) break;
+    }
+  } else if (is_open()) {
+    ErrorFlag failed;
+    const std::size_t got = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()),
+                                                             asio::redirect_error(use_awaitable, failed));
+    if (!failed) {
+      result = {.kind = Read::Kind::data, .size = got};
+    } else if (failed == asio::error::eof) {
+      result = {.kind = Read::Kind::end};
+    }
+  }
+  if (deadlines_) deadlines_->read.disarm();
+  co_return result;
+}
+
+UpstreamConnection::Sent UpstreamConnection::send_plain(OutgoingBytes& bytes) {
+  while (!bytes.empty()) {
+    const auto pieces = bytes.pieces();
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(pieces.data());
+    message.msg_iovlen = std::min(pieces.size(), max_pieces_a_call);
+    const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) return would_block() ? Sent::some : Sent::broken;
+    took_bytes_ = true;
+    bytes.sent(static_cast<std::size_t>(sent));
+  }
+  return Sent::all;
+}
+
+UpstreamConnection::Sent UpstreamConnection::send_tls(OutgoingBytes& bytes) {
+  RecordScratch scratch;
+  while (!bytes.empty()) {
+    const auto pieces = bytes.pieces();
+    std::span<const char> next{static_cast<const char*>(pieces[0].iov_base), pieces[0].iov_len};
+    if (next.size() < record_size && pieces.size() > 1) {
+      scratch.gather(pieces);
+      next = {scratch.bytes.data(), scratch.size};
+    }
+    const auto progress = tls_->write(next);
+    switch (progress.kind) {
+      case TlsStream::Progress::Kind::done:
+        break;
+      case TlsStream::Progress::Kind::want_read:
+        write_wait_ = TcpSocket::wait_read;
+        return Sent::some;
+      case TlsStream::Progress::Kind::want_write:
+        write_wait_ = TcpSocket::wait_write;
+        return Sent::some;
+      case TlsStream::Progress::Kind::closed:
+      case TlsStream::Progress::Kind::failed:
+        return Sent::broken;
+    }
+    took_bytes_ = true;
+    bytes.sent(progress.size);
+  }
+  return Sent::all;
+}
+
+UpstreamConnection::Sent UpstreamConnection::send_now(OutgoingBytes& bytes) {
+  if (!is_open()) return Sent::broken;
+  return tls_ ? send_tls(bytes) : send_plain(bytes);
+}
+
+awaitable<bool> UpstreamConnection::send(OutgoingBytes& bytes, Duration timeout) {
+  while (true) {
+    const Sent sent = send_now(bytes);
+    if (sent != Sent::some) co_return sent == Sent::all;
+    if (!deadlines_) co_return false;
+    deadlines_->write.arm_after(timeout);
+    const bool ready = co_await wait_for(tls_ ? write_wait_ : TcpSocket::wait_write);
+    if (deadlines_) deadlines_->write.disarm();
+    if (!ready) co_return false;
+  }
+}
+
+bool UpstreamConnection::stale() {
+  if (!is_open()) return true;
+  char byte = 0;
+  if (!tls_) {
+    return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || !would_block();
+  }
+  // TLS has messages of its own, such as session tickets, which make the socket readable without meaning
+  // anything.
+  return read_now({&byte, 1}).has_value();
+}
+
+}  // namespace grantd::daemon

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/error.hpp"
+#include "common/timer_queue.hpp"
+#include "daemon/crypto/tls_context.hpp"
+#include "daemon/loop/loop.hpp"
+
+namespace grantd::daemon {
+
+/// What is still to be sent, front first.
+class OutgoingBytes {
+ public:
+  void add(std::string_view bytes) {
+    if (!bytes.empty()) pieces_.push_back({const_cast<char*>(bytes.data()), bytes.size()});
+  }
+  void add(std::span<const char> bytes) { add(std::string_view{bytes.data(), bytes.size()}); }
+  bool empty() const { return first_ == pieces_.size(); }
+  std::span<const iovec> pieces() const { return std::span{pieces_}.subspan(first_); }
+  void sent(std::size_t size);
+  void clear() {
+    pieces_.clear();
+    first_ = 0;
+  }
+
+ private:
+  std::vector<iovec> pieces_;
+  std::size_t first_ = 0;
+};
+
+/// One TCP connection to an API, with or without TLS. One coroutine may read while another writes. Deadlines
+/// and `abort` close the socket, which ends whatever waits for it. Loop thread only.
+class UpstreamConnection {
+ public:
+  using Duration = std::chrono::milliseconds;
+  using Endpoint = asio::ip::tcp::endpoint;
+
+  explicit UpstreamConnection(Loop& loop);
+  ~UpstreamConnection();
+  UpstreamConnection(const UpstreamConnection&) = delete;
+  UpstreamConnection& operator=(const UpstreamConnection&) = delete;
+
+  /// Tries the addresses in turn until one is connected and, with `tls`, secured; all within `timeout`.
+  /// Errors: `api_unreachable`, `api_timeout`.
+  awaitable<common::Result<void>> connect(std::span<const Endpoint> addresses, TlsContext* tls,
+                                          Duration timeout);
+
+  struct Read {
+    enum class Kind { data, end, broken };
+    Kind kind = Kind::broken;
+    std::size_t size = 0;
+  };
+  /// Reads what there is, at once if possible. Nothing: it would have to wait.
+  std::optional<Read> read_now(std::span<char> into);
+  /// Waits for something to read, under the read deadline; the deadline is off afterwards.
+  awaitable<Read> read(std::span<char> into);
+  void set_read_deadline(common::BootTime when);
+
+  enum class Sent { all, some, broken };
+  /// Sends what the socket takes without waiting.
+  Sent send_now(OutgoingBytes& bytes);
+  /// Sends everything; `timeout` bounds each silence of the API. False when the connection is broken or was
+  /// aborted.
+  awaitable<bool> send(OutgoingBytes& bytes, Duration timeout);
+
+  /// Whether the kernel took any byte for sending since the last call.
+  bool took_bytes() { return std::exchange(took_bytes_, false); }
+  /// Whether an idle connection can no longer be used: closed by the API, or something arrived that nobody
+  /// asked for.
+  bool stale();
+  /// Closes; idempotent.
+  void abort();
+  /// Closes an idle connection, with TLS's goodbye.
+  void close();
+  bool is_open() const { return socket_.is_open(); }
+  /// Whether a deadline closed it.
+  bool timed_out() const { return timed_out_; }
+  /// How many requests were begun on it.
+  std::size_t uses = 0;
+  /// Nothing here needs the loop's timers any more; for the end of the daemon.
+  void detach_from_timers();
+
+ private:
+  struct Deadlines {
+    Deadlines(common::TimerQueue& timers, UpstreamConnection& owner);
+    common::Timer read;
+    common::Timer write;
+  };
+  /// Nothing: it worked. The error is why it did not, for people.
+  awaitable<std::optional<std::string>> connect_to(const Endpoint& address, TlsContext* tls);
+  awaitable<std::optional<std::string>> secure(TlsContext& tls);
+  awaitable<bool> wait_for(TcpSocket::wait_type what);
+  Read read_tls(std::span<char> into, bool& would_wait);
+  Sent send_plain(OutgoingBytes& bytes);
+  Sent send_tls(OutgoingBytes& bytes);
+  void expire();
+  void close_socket();
+
+  common::TimerQueue& timers_;
+  TcpSocket socket_;
+  std::unique_ptr<TlsStream> tls_;
+  std::optional<Deadlines> deadlines_;
+  // What the last unfinished operation waits for; TLS may have to read before it can write, and the other way
+  // round.
+  TcpSocket::wait_type read_wait_ = TcpSocket::wait_read;
+  TcpSocket::wait_type write_wait_ = TcpSocket::wait_write;
+  bool aborted_ = false;
+  bool timed_out_ = false;
+  bool took_bytes_ = false;
+};
+
+}  // namespace grantd::daemon

@@ -1,0 +1,71 @@
+// What `grantctl status` shows. Never a secret or a token: nothing of a definition is told but its name and
+// scope.
+#include "daemon/server/clients_handler.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "daemon/server/problem.hpp"
+
+namespace grantd::daemon {
+namespace {
+
+using common::Error;
+using common::ErrorCode;
+using nlohmann::ordered_json;
+
+ordered_json seconds_or_null(const std::optional<std::chrono::seconds>& seconds) {
+  return seconds ? ordered_json(seconds->count()) : ordered_json(nullptr);
+}
+
+ordered_json error_or_null(const std::optional<Error>& error) {
+  if (!error) return nullptr;
+  ordered_json document{{"code", name(error->code)}, {"detail", error->detail}};
+  if (!error->oauth_error.empty()) document["oauth_error"] = error->oauth_error;
+  if (!error->oauth_error_description.empty())
+    document["oauth_error_description"] = error->oauth_error_description;
+  return document;
+}
+
+ordered_json describe(const CatalogClient& client) {
+  const CacheStatus status = client.tokens->status();
+  std::string scope;
+  for (const std::string& one : client.settings->scope) scope.append(scope.empty() ? "" : " ").append(one);
+  return {{"name", client.settings->name},
+          {"state", name(status.state)},
+          {"scope", scope},
+          {"expires_in", seconds_or_null(status.expires_in)},
+          {"renews_in", seconds_or_null(status.renews_in)},
+          {"served", status.served},
+          {"fetched", status.fetched},
+          {"last_error", error_or_null(status.last_error)}};
+}
+
+}  // namespace
+
+awaitable<void> ClientsHandler::list(Exchange& exchange) {
+  const auto catalog = catalog_.now;
+  const auto now = timers_.now();
+  const bool sees_all = catalog->admins.admits(exchange.peer(), now);
+  ordered_json clients = ordered_json::array();
+  for (const auto& [name, client] : catalog->clients) {
+    if (sees_all || client->access.admits(exchange.peer(), now)) clients.push_back(describe(*client));
+  }
+  return exchange.respond(json_response({{"clients", std::move(clients)}}));
+}
+
+awaitable<void> ClientsHandler::show(Exchange& exchange, std::string_view name) {
+  const auto catalog = catalog_.now;
+  const auto now = timers_.now();
+  const auto client = catalog->client(name);
+  if (!client) {
+    const Error error{.code = ErrorCode::unknown_client, .detail = "no client definition has this name"};
+    return exchange.respond(problem_response(error, name));
+  }
+  if (!client->access.admits(exchange.peer(), now) && !catalog->admins.admits(exchange.peer(), now)) {
+    const Error error{.code = ErrorCode::access_denied, .detail = "the definition does not admit this user"};
+    return exchange.respond(problem_response(error, name));
+  }
+  return exchange.respond(json_response(describe(*client)));
+}
+
+}  // namespace grantd::daemon

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include "daemon/catalog/catalog.hpp"
+#include "daemon/server/handler.hpp"
+
+namespace grantd::daemon {
+
+/// `/v1/clients` and `/v1/clients/{client}`: the state of the definitions that the caller may use; all of
+/// them for `admin_users`. Loop thread only; its parts outlive it.
+class ClientsHandler {
+ public:
+  ClientsHandler(CurrentCatalog& catalog, common::TimerQueue& timers) : catalog_(catalog), timers_(timers) {}
+
+  awaitable<void> list(Exchange& exchange);
+  awaitable<void> show(Exchange& exchange, std::string_view name);
+
+ private:
+  CurrentCatalog& catalog_;
+  common::TimerQueue& timers_;
+};
+
+}  // namespace grantd::daemon

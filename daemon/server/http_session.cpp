@@ -1,0 +1,268 @@
+// One coroutine a connection, written so that the usual request costs two system calls besides waiting: the
+// wait for the next request is the read itself, and a response is offered to the kernel at once. Deadlines
+// move a timer that is already queued; buffers, fields and the parser are reused. What is rare (large heads,
+// slow readers, bodies) may cost more and lives in http_session_io.cpp.
+#include "daemon/server/http_session.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+
+#include "common/local_api.hpp"
+
+namespace grantd::daemon {
+
+using common::Error;
+using common::ErrorCode;
+
+namespace {
+
+constexpr std::chrono::seconds head_time{10};
+constexpr std::chrono::seconds linger_time{2};
+constexpr std::size_t most_lingered = 512 * 1024;
+
+}  // namespace
+
+HttpSession::Deadlines::Deadlines(common::TimerQueue& timers, HttpSession& session)
+    : read(timers,
+           [&session] {
+             session.read_timed_out_ = true;
+             session.socket_.cancel();
+           }),
+      write(timers, [&session] {
+        session.write_timed_out_ = true;
+        session.socket_.cancel();
+      }) {}
+
+HttpSession::HttpSession(std::shared_ptr<ServerState> state, common::UniqueFd socket, PeerIdentity peer,
+                         Handler& handler, ServerState::Origin origin)
+    : state_(std::move(state)),
+      socket_(state_->parts.loop.executor(), socket.get()),
+      peer_(std::move(peer)),
+      handler_(handler),
+      origin_(origin),
+      deadlines_(std::in_place, state_->parts.loop.timers(), *this),
+      input_(state_->buffers),
+      body_(state_->buffers) {
+  socket.release();  // the descriptor object owns it now
+  state_->sessions.insert(this);
+}
+
+HttpSession::~HttpSession() { close(); }
+
+void HttpSession::start() {
+  admitted_ = true;
+  asio::co_spawn(socket_.get_executor(), run(),
+                 [self = shared_from_this()](std::exception_ptr) { self->close(); });
+}
+
+void HttpSession::start_refusing(const Error& error) {
+  ++state_->refusing;
+  asio::co_spawn(socket_.get_executor(), refuse(error),
+                 [self = shared_from_this()](std::exception_ptr) { self->close(); });
+}
+
+void HttpSession::drain() {
+  head_.keep_alive = false;  // seen by handlers that write a head of their own
+  if (phase_ != Phase::idle) return;
+  // A request that has arrived is still answered: its read is about to complete.
+  char byte = 0;
+  if (::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) socket_.cancel();
+}
+
+void HttpSession::abort() {
+  broken_ = true;
+  if (auto action = std::exchange(gone_action_, nullptr)) action();
+  boost::system::error_code ignored;
+  if (socket_.is_open()) socket_.close(ignored);
+}
+
+void HttpSession::detach() { deadlines_.reset(); }
+
+void HttpSession::close() {
+  if (phase_ == Phase::closing) return;
+  phase_ = Phase::closing;
+  gone_action_ = nullptr;
+  if (state_->detached) return;
+  deadlines_.reset();
+  boost::system::error_code ignored;
+  if (socket_.is_open()) socket_.close(ignored);
+  input_.release();
+  body_.release();
+  state_->sessions.erase(this);
+  if (admitted_) {
+    state_->dismiss(origin_, peer_);
+  } else {
+    --state_->refusing;
+  }
+  if (state_->sessions.empty() && state_->on_empty) state_->on_empty();
+}
+
+HttpSession::NextHead HttpSession::next_head() {
+  if (input_.text().starts_with("\r\n")) input_.consume(2);  // RFC 9112 section 2.2
+  const std::string_view text = input_.text();
+  if (text.empty()) return NextHead::incomplete;
+  const auto size = http1::head_size(text);
+  if (size ? *size > local_api::max_request_head : text.size() >= local_api::max_request_head) {
+    refusal_ = {.code = ErrorCode::headers_too_large, .detail = "the request's head is larger than 32 KiB"};
+    return NextHead::refused;
+  }
+  if (!size) return NextHead::incomplete;
+  if (auto parsed = http1::parse_request_head(text.substr(0, *size), head_); !parsed) {
+    refusal_ = std::move(parsed.error());
+    return NextHead::refused;
+  }
+  input_.consume(*size);
+  input_.mark();
+  decoder_ = http1::BodyDecoder{head_.body};
+  body_left_ = head_.body.size;
+  written_ = finished_ = keep_alive_ = false;
+  continued_ = !head_.expects_continue;
+  if (state_->draining) head_.keep_alive = false;
+  return NextHead::ready;
+}
+
+void HttpSession::begin_waiting() {
+  input_.unmark();
+  if (reading_large_) {
+    if (!body_.pending().empty()) input_.swap(body_);
+    body_.release();
+    reading_large_ = false;
+  }
+  input_.rest();
+  phase_ = Phase::idle;
+  read_timed_out_ = false;
+  deadlines_->read.arm_after(state_->idle_timeout);
+}
+
+awaitable<void> HttpSession::run() {
+  while (true) {
+    begin_waiting();
+    NextHead next = next_head();
+    while (next == NextHead::incomplete) {
+      if (input_.pending().empty()) {
+        if (state_->draining) co_return;
+      } else if (phase_ == Phase::idle) {
+        phase_ = Phase::head;
+        deadlines_->read.arm_after(head_time);
+      }
+      if (!input_.has_room()) input_.enlarge();
+      const std::span<char> room = input_.room();
+      boost::system::error_code failed;
+      const std::size_t got = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                                                               asio::redirect_error(use_awaitable, failed));
+      if (failed) break;
+      input_.received(got);
+      next = next_head();
+    }
+    if (next == NextHead::incomplete) {
+      if (phase_ != Phase::head || !read_timed_out_) co_return;
+      refusal_ = {.code = ErrorCode::request_timeout,
+                  .detail = "the request's head was not complete within 10 s"};
+      next = NextHead::refused;
+    }
+    deadlines_->read.disarm();
+    phase_ = Phase::handling;
+    if (next == NextHead::refused) {
+      co_await refuse(std::move(refusal_));
+      co_return;
+    }
+
+    std::exception_ptr failure;
+    try {
+      co_await handler_.handle(*this);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    const bool again = co_await end_request(failure);
+    if (!again) co_return;
+  }
+}
+
+awaitable<void> HttpSession::refuse(Error error) {
+  phase_ = Phase::handling;
+  head_ = http1::RequestHead{};
+  head_.keep_alive = false;
+  written_ = false;
+  LocalResponse response = problem_response(error);
+  if (error.code == ErrorCode::method_not_allowed) {
+    response.extra_headers = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+  }
+  co_await respond(std::move(response));
+  co_await linger();
+}
+
+awaitable<bool> HttpSession::end_request(std::exception_ptr failure) {
+  gone_action_ = nullptr;
+  if (!socket_.is_open()) co_return false;
+  if (failure || (!finished_ && !written_ && !broken_)) report_failure(failure);
+  if (!finished_ && !written_ && !broken_) {
+    broken_ = true;
+    LocalResponse response = problem_response(
+        {.code = ErrorCode::internal_error, .detail = "a bug in the daemon; its log says more"});
+    co_await respond(std::move(response));
+  }
+  if (!finished_) co_return false;
+  bool again = keep_alive_ && !broken_ && !state_->draining;
+  if (again && !decoder_.complete()) again = co_await drain_body();
+  if (!again) {
+    const bool unread = !decoder_.complete() || !body_input().pending().empty();
+    if (unread) co_await linger();
+  }
+  co_return again;
+}
+
+void HttpSession::report_failure(std::exception_ptr failure) {
+  std::string what = "the handler ended without a response";
+  try {
+    if (failure) std::rethrow_exception(failure);
+  } catch (const std::exception& error) {
+    what = error.what();
+  } catch (...) {
+    what = "an exception of unknown type";
+  }
+  state_->parts.log.error("internal_error", {{"what", what}, {"method", head_.method}, {"path", head_.path}});
+}
+
+awaitable<void> HttpSession::linger() {
+  ::shutdown(socket_.native_handle(), SHUT_WR);
+  read_timed_out_ = false;
+  deadlines_->read.arm_after(linger_time);
+  InputBuffer& input = body_input();
+  input.unmark();
+  for (std::size_t seen = 0; seen < most_lingered;) {
+    input.consume(input.pending().size());
+    const std::span<char> room = input.room();
+    boost::system::error_code failed;
+    const std::size_t got = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                                                             asio::redirect_error(use_awaitable, failed));
+    if (failed) co_return;
+    seen += got;
+  }
+}
+
+void HttpSession::on_caller_gone(std::move_only_function<void()> action) {
+  gone_action_ = std::move(action);
+  if (gone_action_ && phase_ == Phase::handling) watch_caller();
+}
+
+void HttpSession::watch_caller() {
+  if (watching_ || !socket_.is_open()) return;
+  watching_ = true;
+  // A half-closed connection is readable; only a closed one has the kernel report an error condition. (So
+  // does urgent data, which no caller has a reason to send.)
+  socket_.async_wait(asio::posix::descriptor_base::wait_error,
+                     [weak = weak_from_this()](const boost::system::error_code& failed) {
+                       const auto self = weak.lock();
+                       if (!self) return;
+                       self->watching_ = false;
+                       if (!self->gone_action_) return;
+                       if (failed) return self->watch_caller();  // a deadline cancels every wait
+                       self->broken_ = true;
+                       std::exchange(self->gone_action_, nullptr)();
+                     });
+}
+
+}  // namespace grantd::daemon

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "common/timer_queue.hpp"
+#include "daemon/http1/body_decoder.hpp"
+#include "daemon/server/handler.hpp"
+#include "daemon/server/input_buffer.hpp"
+#include "daemon/server/server_state.hpp"
+
+namespace grantd::daemon {
+
+/// One connection: its requests one after the other, each as the Exchange its handler works with. One
+/// coroutine runs it from accept to close. Loop thread only; it keeps itself alive while anything is under
+/// way.
+class HttpSession final : public Exchange, public std::enable_shared_from_this<HttpSession> {
+ public:
+  HttpSession(std::shared_ptr<ServerState> state, common::UniqueFd socket, PeerIdentity peer,
+              Handler& handler, ServerState::Origin origin);
+  ~HttpSession() override;
+
+  /// Serves the connection, which was admitted.
+  void start();
+  /// Answers with `error`, whatever is asked, and closes.
+  void start_refusing(const common::Error& error);
+
+  /// No further request: closes now if idle, else after the response.
+  void drain();
+  /// Closes now, breaking off what is under way.
+  void abort();
+  /// The loop's timers are about to go.
+  void detach();
+
+  const http1::RequestHead& request() const override { return head_; }
+  const PeerIdentity& peer() const override { return peer_; }
+  awaitable<common::Result<std::span<const char>>> read_body() override;
+  bool body_complete() const override { return decoder_.complete(); }
+  awaitable<void> respond(LocalResponse response) override;
+  awaitable<bool> write(std::span<const asio::const_buffer> pieces) override;
+  void finish_response(bool keep_alive) override;
+  void on_caller_gone(std::move_only_function<void()> action) override;
+
+ private:
+  enum class Phase { idle, head, handling, closing };
+  enum class NextHead { ready, incomplete, refused };
+  struct Deadlines {
+    Deadlines(common::TimerQueue& timers, HttpSession& session);
+    common::Timer read;
+    common::Timer write;
+  };
+
+  awaitable<void> run();
+  awaitable<void> refuse(common::Error error);
+  /// Whether there may be another request.
+  awaitable<bool> end_request(std::exception_ptr failure);
+  void report_failure(std::exception_ptr failure);
+  awaitable<bool> drain_body();
+  /// Closes the sending side and takes what the caller still sends, so that it gets to read the answer.
+  awaitable<void> linger();
+  NextHead next_head();
+  void begin_waiting();
+  void close();
+
+  InputBuffer& body_input() { return reading_large_ ? body_ : input_; }
+  void make_room_for_body();
+  awaitable<bool> send_continue();
+  awaitable<bool> write_rest(std::span<const asio::const_buffer> pieces, std::size_t sent);
+  std::optional<std::size_t> send_now(std::span<const asio::const_buffer> pieces, std::size_t skip);
+  bool will_close() const;
+  void watch_caller();
+
+  const std::shared_ptr<ServerState> state_;
+  asio::posix::basic_stream_descriptor<Executor> socket_;
+  const PeerIdentity peer_;
+  Handler& handler_;
+  const ServerState::Origin origin_;
+  std::optional<Deadlines> deadlines_;
+
+  Phase phase_ = Phase::idle;
+  bool admitted_ = false;
+  bool read_timed_out_ = false;
+  bool write_timed_out_ = false;
+  bool broken_ = false;  // what follows on the connection cannot be understood, or nobody is there
+
+  // Of the request at hand.
+  bool written_ = false;   // some of the response
+  bool finished_ = false;  // all of it
+  bool keep_alive_ = false;
+  bool continued_ = false;  // whether 100 Continue was sent, or is not to be
+  bool reading_large_ = false;
+  bool draining_body_ = false;
+  std::uint64_t body_left_ = 0;  // bytes of a fixed body not handed out yet
+
+  InputBuffer input_;
+  InputBuffer body_;  // takes over from input_, whose front holds the head, for large bodies
+  http1::RequestHead head_;
+  http1::BodyDecoder decoder_{http1::BodyLength{}};
+  common::Error refusal_;
+
+  std::move_only_function<void()> gone_action_;
+  bool watching_ = false;
+};
+
+}  // namespace grantd::daemon

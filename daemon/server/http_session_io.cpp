@@ -1,0 +1,261 @@
+// Bodies and responses of a session. A coroutine of a handler may read the body while another writes the
+// response, so each direction has a deadline of its own; as a deadline cancels every wait of the connection,
+// a wait that ended without its own deadline simply goes on.
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <boost/asio/redirect_error.hpp>
+#include <cerrno>
+#include <charconv>
+
+#include "daemon/server/http_session.hpp"
+
+namespace grantd::daemon {
+
+using common::ErrorCode;
+using common::fail;
+
+namespace {
+
+constexpr std::chrono::seconds silence{60};
+constexpr std::chrono::seconds drain_silence{2};
+constexpr std::uint64_t most_drained = 64 * 1024;
+
+std::string_view reason(int status) {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 204:
+      return "No Content";
+    case 400:
+      return "Bad Request";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 413:
+      return "Content Too Large";
+    case 422:
+      return "Unprocessable Content";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    default:
+      return "Unknown";
+  }
+}
+
+void append_number(std::string& out, std::size_t number) {
+  std::array<char, 24> digits;
+  out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
+}
+
+}  // namespace
+
+bool HttpSession::will_close() const {
+  if (!head_.keep_alive || state_->draining || broken_) return true;
+  if (decoder_.complete()) return false;
+  return head_.body.kind != http1::BodyLength::Kind::fixed || body_left_ > most_drained || !continued_;
+}
+
+void HttpSession::make_room_for_body() {
+  if (reading_large_) return;
+  const bool fixed = head_.body.kind == http1::BodyLength::Kind::fixed;
+  if (fixed && body_left_ <= input_.room().size()) return;
+  body_.take_pending(input_);
+  reading_large_ = true;
+}
+
+awaitable<common::Result<std::span<const char>>> HttpSession::read_body() {
+  if (!continued_) {
+    continued_ = true;
+    if (!written_ && input_.pending().empty()) {
+      const bool sent = co_await send_continue();
+      if (!sent) co_return fail(ErrorCode::invalid_request, "the caller is gone");
+    }
+  }
+  while (!decoder_.complete()) {
+    const auto piece = decoder_.next(body_input().pending());
+    if (!piece) {
+      broken_ = true;
+      co_return fail(ErrorCode::invalid_request,
+                     "the request's body is malformed: " + std::string{piece.error()});
+    }
+    body_input().consume(piece->consumed);
+    if (!piece->data.empty()) {
+      if (head_.body.kind == http1::BodyLength::Kind::fixed) body_left_ -= piece->data.size();
+      co_return piece->data;
+    }
+    if (piece->consumed > 0) continue;
+
+    make_room_for_body();
+    InputBuffer& input = body_input();
+    const std::span<char> room = input.room();
+    read_timed_out_ = false;
+    deadlines_->read.arm_after(draining_body_ ? drain_silence : silence);
+    boost::system::error_code failed;
+    const std::size_t got = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                                                             asio::redirect_error(use_awaitable, failed));
+    if (!socket_.is_open()) co_return fail(ErrorCode::invalid_request, "the connection was closed");
+    deadlines_->read.disarm();
+    input.received(got);
+    if (!failed) continue;
+    if (failed == asio::error::operation_aborted && !read_timed_out_) continue;
+    broken_ = true;
+    if (read_timed_out_) {
+      co_return fail(ErrorCode::request_timeout, "nothing of the request's body arrived for 60 s");
+    }
+    co_return fail(ErrorCode::invalid_request, "the connection ended within the request's body");
+  }
+  co_return std::span<const char>{};
+}
+
+awaitable<bool> HttpSession::send_continue() {
+  static constexpr std::string_view interim = "HTTP/1.1 100 Continue\r\n\r\n";
+  const asio::const_buffer piece{interim.data(), interim.size()};
+  const auto sent = send_now({&piece, 1}, 0);
+  if (!sent) co_return false;
+  if (*sent == interim.size()) co_return true;
+  const bool rest = co_await write_rest({&piece, 1}, *sent);
+  co_return rest;
+}
+
+awaitable<bool> HttpSession::drain_body() {
+  draining_body_ = true;
+  continued_ = true;
+  std::uint64_t drained = 0;
+  bool good = true;
+  while (good && !decoder_.complete()) {
+    const auto piece = co_await read_body();
+    if (piece) drained += piece->size();
+    good = piece && drained <= most_drained;
+  }
+  draining_body_ = false;
+  co_return good;
+}
+
+awaitable<void> HttpSession::respond(LocalResponse response) {
+  if (written_) throw std::logic_error("a second response to one request");
+  const bool close = will_close();
+  std::string& head = state_->head_scratch;
+  head.assign("HTTP/1.1 ");
+  append_number(head, static_cast<std::size_t>(response.status));
+  head.append(1, ' ').append(reason(response.status)).append("\r\n");
+  const bool has_body = !response.content_type.empty();
+  if (has_body) head.append("Content-Type: ").append(response.content_type).append("\r\n");
+  if (response.status != 204) {
+    head.append("Content-Length: ");
+    append_number(head, has_body ? response.body.size() : 0);
+    head.append("\r\n");
+  }
+  head.append(response.extra_headers);
+  if (close) {
+    head.append("Connection: close\r\n");
+  } else if (head_.minor_version == 0) {
+    head.append("Connection: keep-alive\r\n");
+  }
+  head.append("\r\n");
+
+  const bool body_sent = has_body && head_.method != "HEAD";
+  const std::array<asio::const_buffer, 2> pieces{
+      asio::buffer(head), asio::const_buffer(response.body.data(), body_sent ? response.body.size() : 0)};
+  const std::size_t total = pieces[0].size() + pieces[1].size();
+  written_ = true;
+  const auto sent = send_now(pieces, 0);
+  bool whole = sent && *sent == total;
+  if (sent && !whole) {
+    const std::string own_head = head;  // the scratch is everybody's
+    const std::array<asio::const_buffer, 2> own_pieces{asio::buffer(own_head), pieces[1]};
+    whole = co_await write_rest(own_pieces, *sent);
+  }
+  broken_ = broken_ || !whole;
+  finished_ = whole;
+  keep_alive_ = whole && !close;
+}
+
+awaitable<bool> HttpSession::write(std::span<const asio::const_buffer> pieces) {
+  written_ = true;
+  std::size_t total = 0;
+  for (const auto& piece : pieces) total += piece.size();
+  const auto sent = send_now(pieces, 0);
+  bool whole = sent && *sent == total;
+  if (sent && !whole) whole = co_await write_rest(pieces, *sent);
+  broken_ = broken_ || !whole;
+  co_return whole;
+}
+
+void HttpSession::finish_response(bool keep_alive) {
+  finished_ = true;
+  keep_alive_ = keep_alive && head_.keep_alive;
+}
+
+std::optional<std::size_t> HttpSession::send_now(std::span<const asio::const_buffer> pieces,
+                                                 std::size_t skip) {
+  std::size_t sent = skip;
+  while (true) {
+    std::array<iovec, 16> vectors;
+    std::size_t count = 0;
+    std::size_t offered = 0;
+    std::size_t passed = sent;  // still to be skipped over
+    for (const auto& piece : pieces) {
+      if (count == vectors.size()) break;
+      if (passed >= piece.size()) {
+        passed -= piece.size();
+        continue;
+      }
+      char* const start = const_cast<char*>(static_cast<const char*>(piece.data())) + passed;
+      vectors[count++] = {start, piece.size() - passed};
+      offered += piece.size() - passed;
+      passed = 0;
+    }
+    if (count == 0) return sent;
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = count;
+    const ssize_t taken = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (taken >= 0) {
+      sent += static_cast<std::size_t>(taken);
+      if (static_cast<std::size_t>(taken) < offered) return sent;
+    } else if (errno == EAGAIN) {
+      return sent;
+    } else if (errno != EINTR) {
+      return std::nullopt;
+    }
+  }
+}
+
+awaitable<bool> HttpSession::write_rest(std::span<const asio::const_buffer> pieces, std::size_t sent) {
+  std::size_t total = 0;
+  for (const auto& piece : pieces) total += piece.size();
+  while (sent < total) {
+    write_timed_out_ = false;
+    deadlines_->write.arm_after(silence);
+    boost::system::error_code failed;
+    co_await socket_.async_wait(asio::posix::descriptor_base::wait_write,
+                                asio::redirect_error(use_awaitable, failed));
+    if (!socket_.is_open()) co_return false;
+    deadlines_->write.disarm();
+    const auto now_sent = write_timed_out_ ? std::nullopt : send_now(pieces, sent);
+    if (!now_sent) co_return false;
+    sent = *now_sent;
+  }
+  co_return true;
+}
+
+}  // namespace grantd::daemon

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "common/log.hpp"
+#include "config/load.hpp"
+#include "daemon/catalog/catalog.hpp"
+#include "daemon/metrics/metrics.hpp"
+#include "daemon/server/handler.hpp"
+
+namespace grantd::daemon {
+
+using ReloadResult = std::expected<void, std::vector<config::ConfigError>>;
+
+/// What the routes of the local API work with; all of it outlives the router.
+struct RouterParts {
+  common::TimerQueue& timers;
+  common::Logger& log;
+  Metrics& metrics;
+  CurrentCatalog& catalog;
+  ApiHandler& apis;
+  /// Reads the configuration again; resumes when the new one is in force or refused.
+  std::function<awaitable<ReloadResult>()> reload;
+  /// What `/readyz` tells.
+  std::function<bool()> ready;
+};
+
+/// Every route of the Unix socket: the daemon's own and, by `Host` or `/v1/proxy/`, the APIs'. Loop thread
+/// only.
+class Router final : public Handler {
+ public:
+  explicit Router(RouterParts parts);
+  ~Router() override;
+  awaitable<void> handle(Exchange& exchange) override;
+
+ private:
+  struct Routes;
+  std::unique_ptr<Routes> routes_;
+};
+
+/// What the address of `metrics_listen` serves: /metrics and nothing else.
+class MetricsOnlyHandler final : public Handler {
+ public:
+  explicit MetricsOnlyHandler(Metrics& metrics) : metrics_(metrics) {}
+  awaitable<void> handle(Exchange& exchange) override;
+
+ private:
+  Metrics& metrics_;
+};
+
+}  // namespace grantd::daemon

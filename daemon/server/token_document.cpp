@@ -1,0 +1,62 @@
+// Written by hand into one string of the right size: this is the daemon's most frequent answer.
+#include "daemon/server/token_document.hpp"
+
+#include <algorithm>
+
+#include "daemon/server/json_text.hpp"
+
+namespace grantd::daemon {
+namespace {
+
+void append_digits(std::string& out, unsigned number, int width) {
+  char digits[4];
+  for (int i = width - 1; i >= 0; --i) {
+    digits[i] = static_cast<char>('0' + number % 10);
+    number /= 10;
+  }
+  out.append(digits, static_cast<std::size_t>(width));
+}
+
+}  // namespace
+
+void append_utc(std::string& out, common::WallTime time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const auto day = std::chrono::floor<std::chrono::days>(seconds);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss clock{seconds - day};
+  append_digits(out, static_cast<unsigned>(static_cast<int>(date.year())), 4);
+  out += '-';
+  append_digits(out, static_cast<unsigned>(date.month()), 2);
+  out += '-';
+  append_digits(out, static_cast<unsigned>(date.day()), 2);
+  out += 'T';
+  append_digits(out, static_cast<unsigned>(clock.hours().count()), 2);
+  out += ':';
+  append_digits(out, static_cast<unsigned>(clock.minutes().count()), 2);
+  out += ':';
+  append_digits(out, static_cast<unsigned>(clock.seconds().count()), 2);
+  out += 'Z';
+}
+
+std::string token_document(const Token& token, std::string_view client, common::BootTime now) {
+  const auto left = std::chrono::floor<std::chrono::seconds>(token.expires - now);
+  std::string text;
+  text.reserve(256 + token.access_token.size() + token.scope.size() + client.size() + token.version.size());
+  text += "{\"access_token\":";
+  append_json_string(text, token.access_token.reveal());
+  text += token.type == TokenType::dpop ? ",\"token_type\":\"DPoP\",\"expires_in\":"
+                                        : ",\"token_type\":\"Bearer\",\"expires_in\":";
+  text += std::to_string(std::max<std::int64_t>(left.count(), 0));
+  text += ",\"expires_at\":\"";
+  append_utc(text, token.expires_wall);
+  text += "\",\"scope\":";
+  append_json_string(text, token.scope);
+  text += ",\"client\":";
+  append_json_string(text, client);
+  text += ",\"version\":";
+  append_json_string(text, token.version);
+  text += '}';
+  return text;
+}
+
+}  // namespace grantd::daemon

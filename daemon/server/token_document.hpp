@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "daemon/oauth/token.hpp"
+
+namespace grantd::daemon {
+
+/// The token as the local API gives it.
+std::string token_document(const Token& token, std::string_view client, common::BootTime now);
+
+/// RFC 3339 in UTC, whole seconds: "2026-01-01T00:00:00Z".
+void append_utc(std::string& out, common::WallTime time);
+
+}  // namespace grantd::daemon

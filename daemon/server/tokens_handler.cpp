@@ -1,0 +1,136 @@
+// A plain GET of a cached token is what nearly every request is: it takes no detour over query parsing or a
+// waiting coroutine. Everything else goes through the same rules in grant_request.
+#include "daemon/server/tokens_handler.hpp"
+
+#include "common/local_api.hpp"
+#include "daemon/server/problem.hpp"
+#include "daemon/server/token_document.hpp"
+#include "daemon/server/token_wishes.hpp"
+
+namespace grantd::daemon {
+
+using common::Error;
+using common::ErrorCode;
+using common::fail;
+using common::Result;
+
+awaitable<void> TokensHandler::handle(Exchange& exchange, std::string client) {
+  const std::string_view method = exchange.request().method;
+  if (method == "GET" || method == "HEAD") return get(exchange, std::move(client));
+  if (method == "POST") return post(exchange, std::move(client));
+  if (method == "DELETE") return evict(exchange, std::move(client));
+  return exchange.respond(method_not_allowed("GET, HEAD, POST, DELETE"));
+}
+
+Result<std::shared_ptr<CatalogClient>> TokensHandler::find(const Exchange& exchange, std::string_view name,
+                                                           bool for_token) {
+  auto client = catalog_.now->client(name);
+  if (!client) return fail(ErrorCode::unknown_client, "no client definition has this name");
+  if (!client->access.admits(exchange.peer(), timers_.now())) {
+    refusals_.refused(exchange.peer(), name);
+    return fail(ErrorCode::access_denied,
+                "the definition does not admit the user of this process; see allow_users and allow_groups");
+  }
+  if (for_token && !client->settings->expose_token) {
+    return fail(ErrorCode::access_denied,
+                "the definition has expose_token = false: its token serves calls through the proxy only");
+  }
+  return client;
+}
+
+awaitable<void> TokensHandler::get(Exchange& exchange, std::string name) {
+  auto client = find(exchange, name, true);
+  if (!client) {
+    co_await exchange.respond(problem_response(client.error(), name));
+    co_return;
+  }
+  if (exchange.request().query.empty()) {
+    const TokenQuery own{.variant = (*client)->variant, .uid = exchange.peer().uid};
+    if (const auto at_once = (*client)->tokens->get_now(own)) {
+      co_await answer(exchange, **client, *at_once);
+      co_return;
+    }
+  }
+  auto wishes = parse_token_query(exchange.request().query, true);
+  if (!wishes) {
+    co_await exchange.respond(problem_response(wishes.error(), name));
+    co_return;
+  }
+  co_await hand_out(exchange, std::move(*client), std::move(*wishes));
+}
+
+awaitable<void> TokensHandler::post(Exchange& exchange, std::string name) {
+  auto client = find(exchange, name, true);
+  if (!client) {
+    co_await exchange.respond(problem_response(client.error(), name));
+    co_return;
+  }
+  auto wishes = Result<CallerRequest>{};
+  if (!exchange.request().query.empty()) {
+    wishes = fail(ErrorCode::invalid_request, "a POST takes its wishes from a JSON body, not from the query");
+  } else {
+    const auto body = co_await read_whole_body(exchange, local_api::max_request_json);
+    wishes = body ? parse_token_json(body->reveal()) : std::unexpected(body.error());
+  }
+  if (!wishes) {
+    co_await exchange.respond(problem_response(wishes.error(), name));
+    co_return;
+  }
+  co_await hand_out(exchange, std::move(*client), std::move(*wishes));
+}
+
+awaitable<void> TokensHandler::hand_out(Exchange& exchange, std::shared_ptr<CatalogClient> client,
+                                        CallerRequest wishes) {
+  auto granted = grant_request(*client, nullptr, std::move(wishes), exchange.peer().uid);
+  if (!granted) {
+    if (granted.error().code == ErrorCode::access_denied)
+      refusals_.refused(exchange.peer(), client->settings->name);
+    co_await exchange.respond(problem_response(granted.error(), client->settings->name));
+    co_return;
+  }
+  const HandoutResult result = co_await obtain_token(client, std::move(*granted));
+  co_await answer(exchange, *client, result);
+}
+
+awaitable<void> TokensHandler::answer(Exchange& exchange, const CatalogClient& client,
+                                      const HandoutResult& result) {
+  const std::string& name = client.settings->name;
+  if (!result) return exchange.respond(problem_response(result.error(), name));
+  return exchange.respond({.body = token_document(*result->token, name, timers_.now()),
+                           .extra_headers = "Cache-Control: no-store\r\n"});
+}
+
+awaitable<void> TokensHandler::evict(Exchange& exchange, std::string name) {
+  const auto client = find(exchange, name, false);
+  auto done = Result<void>{};
+  if (!client) {
+    done = std::unexpected(client.error());
+  } else if (auto wishes = parse_token_query(exchange.request().query, false); !wishes) {
+    done = std::unexpected(wishes.error());
+  } else if (wishes->scope.empty() && wishes->resource.empty() && wishes->audience.empty()) {
+    done = (*client)->tokens->evict(std::nullopt, exchange.peer().uid);
+  } else if (const auto granted = grant_request(**client, nullptr, std::move(*wishes), exchange.peer().uid);
+             !granted) {
+    done = std::unexpected(granted.error());
+  } else {
+    done = (*client)->tokens->evict(granted->query.variant, exchange.peer().uid);
+  }
+  LocalResponse response{.status = 204, .content_type = {}};
+  if (!done) response = problem_response(done.error(), name);
+  co_await exchange.respond(std::move(response));
+}
+
+awaitable<Result<common::Secret>> read_whole_body(Exchange& exchange, std::size_t limit) {
+  const std::string too_large = "the request's body may have " + std::to_string(limit) + " bytes at most";
+  if (exchange.request().body.size > limit) co_return fail(ErrorCode::payload_too_large, too_large);
+  common::Secret body;
+  while (!exchange.body_complete()) {
+    const auto piece = co_await exchange.read_body();
+    if (!piece) co_return std::unexpected(piece.error());
+    if (body.size() + piece->size() > limit) co_return fail(ErrorCode::payload_too_large, too_large);
+    body.append({piece->data(), piece->size()});
+  }
+  co_return std::move(body);
+}
+
+}  // namespace grantd::daemon

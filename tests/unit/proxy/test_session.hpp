@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/http1/body_decoder.hpp"
+#include "daemon/server/handler.hpp"
+
+namespace grantd::tests {
+
+/// A caller's side of the daemon as small as it can be: one request of a connected local socket at a time,
+/// given to an ApiHandler under the name "invoices".
+class TestSession final : public daemon::Exchange {
+ public:
+  TestSession(daemon::LocalSocket socket, daemon::ApiHandler& handler);
+
+  /// Serves until the connection ends or was closed.
+  daemon::awaitable<void> serve();
+  void close();
+
+  const daemon::http1::RequestHead& request() const override { return head_; }
+  const daemon::PeerIdentity& peer() const override { return peer_; }
+  daemon::awaitable<common::Result<std::span<const char>>> read_body() override;
+  bool body_complete() const override { return decoder_->complete(); }
+  daemon::awaitable<void> respond(daemon::LocalResponse response) override;
+  daemon::awaitable<bool> write(std::span<const daemon::asio::const_buffer> pieces) override;
+  void finish_response(bool keep_alive) override;
+  void on_caller_gone(std::move_only_function<void()> action) override { gone_action_ = std::move(action); }
+
+ private:
+  daemon::awaitable<bool> read_more();
+  daemon::awaitable<bool> read_request();
+  void watch();
+
+  daemon::LocalSocket socket_;
+  daemon::ApiHandler& handler_;
+  daemon::PeerIdentity peer_{.pid = 1, .uid = 1000, .gid = 1000};
+  std::string input_;
+  std::size_t used_ = 0;
+  std::string head_bytes_;
+  daemon::http1::RequestHead head_;
+  std::optional<daemon::http1::BodyDecoder> decoder_;
+  bool keep_alive_ = false;
+  std::move_only_function<void()> gone_action_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace grantd::tests
