@@ -53,7 +53,7 @@ void ServerState::dismiss(Origin origin, const PeerIdentity& peer) {
 LocalServer::LocalServer(LocalServerParts parts) : state_(std::make_shared<ServerState>(std::move(parts))) {}
 
 LocalServer::~LocalServer() {
-  state_->listeners.clear();
+  listeners_.clear();
   state_->drain_deadline.reset();
   state_->on_empty = nullptr;
   state_->detached = true;
@@ -61,15 +61,15 @@ LocalServer::~LocalServer() {
 }
 
 void LocalServer::add_local_socket(common::UniqueFd listening, Handler& handler) {
-  state_->listeners.push_back(
+  listeners_.push_back(
       std::make_unique<Listener>(*state_, std::move(listening), handler, ServerState::Origin::local));
-  state_->listeners.back()->start(state_);
+  listeners_.back()->start(state_);
 }
 
 void LocalServer::add_metrics_socket(common::UniqueFd listening, Handler& handler) {
-  state_->listeners.push_back(
+  listeners_.push_back(
       std::make_unique<Listener>(*state_, std::move(listening), handler, ServerState::Origin::metrics));
-  state_->listeners.back()->start(state_);
+  listeners_.back()->start(state_);
 }
 
 void LocalServer::set_limits(const config::DaemonSettings& settings) {
@@ -80,7 +80,7 @@ void LocalServer::set_limits(const config::DaemonSettings& settings) {
 
 void LocalServer::stop(std::chrono::milliseconds longest, std::move_only_function<void()> done) {
   state_->draining = true;
-  state_->listeners.clear();
+  listeners_.clear();
   // Whichever comes first, the last connection's end or the deadline, tells the caller, from the loop.
   auto finish = [state = state_.get(), finished = std::move(done)]() mutable {
     state->drain_deadline->disarm();

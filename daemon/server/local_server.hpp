@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "common/log.hpp"
 #include "common/unique_fd.hpp"
@@ -50,6 +51,7 @@ class LocalServer {
 
  private:
   std::shared_ptr<struct ServerState> state_;
+  std::vector<std::unique_ptr<class Listener>> listeners_;
 };
 
 }  // namespace grantd::daemon

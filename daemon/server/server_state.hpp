@@ -3,10 +3,10 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
-#include <vector>
 
 #include "daemon/server/input_buffer.hpp"
 #include "daemon/server/local_server.hpp"
@@ -14,7 +14,6 @@
 namespace grantd::daemon {
 
 class HttpSession;
-class Listener;
 
 /// What a server's sessions and listeners share. Sessions hold it, so that one which is still suspended
 /// somewhere when the server goes finds nothing dangling.
@@ -40,7 +39,6 @@ struct ServerState {
   BufferPool buffers;
   std::string head_scratch;  // for one synchronous write at a time
 
-  std::vector<std::unique_ptr<Listener>> listeners;
   std::optional<common::Timer> drain_deadline;
 
  private:

@@ -1,0 +1,72 @@
+// A stop token is turned into a readable descriptor, so that one poll waits for the daemon, the deadline and the
+// caller's change of mind alike, and no thread is needed.
+#include "client-lib/src/call_wait.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+
+#include "grantd/error.hpp"
+
+namespace grantd::detail {
+namespace {
+
+using std::chrono::milliseconds;
+
+[[noreturn]] void throw_cancelled() { throw Error("cancelled", "the call was cancelled by its caller"); }
+
+}  // namespace
+
+CallWait::CallWait(milliseconds timeout, std::stop_token stop)
+    : timeout_(timeout), deadline_(Clock::now() + timeout), stop_(std::move(stop)) {
+  check();
+  if (!stop_.stop_possible()) return;
+  wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_) throw Error("internal_error", "the process has no file descriptor left");
+  on_stop_.emplace(stop_, [fd = wake_.get()] {
+    const std::uint64_t one = 1;
+    // Cannot fail: the counter is far from full.
+    static_cast<void>(!::write(fd, &one, sizeof one));
+  });
+}
+
+void CallWait::check() const {
+  if (stop_.stop_requested()) throw_cancelled();
+}
+
+short CallWait::ready(int fd, short events) {
+  // Without a stop token the second descriptor is -1, which poll ignores.
+  std::array<pollfd, 2> waited{pollfd{.fd = fd, .events = events, .revents = 0},
+                               pollfd{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
+  while (true) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline_ - Clock::now());
+    if (left <= milliseconds{0}) {
+      throw Error("timeout",
+                  "no answer within " + std::to_string(timeout_.count()) + " ms, the call's timeout");
+    }
+    const auto bounded = static_cast<int>(std::min<milliseconds::rep>(left.count(), 60'000));
+    const int count = ::poll(waited.data(), waited.size(), bounded);
+    if (count < 0 && errno != EINTR) throw Error("internal_error", "poll failed");
+    if (count <= 0) continue;
+    if (waited[1].revents != 0) throw_cancelled();
+    return waited[0].revents;
+  }
+}
+
+void CallWait::pause(milliseconds duration) {
+  const auto end = Clock::now() + duration;
+  const auto call_deadline = std::exchange(deadline_, std::min(deadline_, end));
+  try {
+    ready(-1, 0);
+  } catch (const Error& error) {
+    deadline_ = call_deadline;
+    if (error.code() != "timeout" || end >= call_deadline) throw;
+  }
+}
+
+}  // namespace grantd::detail

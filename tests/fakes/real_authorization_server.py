@@ -1,0 +1,57 @@
+"""Starts oidc-provider (tests/fakes/oidc-provider) and asks it about the tokens it issued."""
+
+import base64
+import json
+import subprocess
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+folder = Path(__file__).parent / "oidc-provider"
+
+
+class RealAuthorizationServer:
+    def __init__(self, clients, resources=None, certificate=None):
+        configuration = {"clients": clients, "resources": resources or {}}
+        if certificate:
+            configuration |= {"certificate": certificate.certificate.read_text(), "key": certificate.key.read_text()}
+        self.clients = {client["client_id"]: client for client in clients}
+        self._process = subprocess.Popen(["node", str(folder / "server.mjs")], stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self._process.stdin.write(json.dumps(configuration) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, f"oidc-provider did not start; is it installed (npm ci in {folder})?"
+        self.issuer = json.loads(line)["issuer"]
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(10)
+
+    @property
+    def token_endpoint(self):
+        return self.issuer + "/token"
+
+    def token_requests(self, client_id):
+        """How many token requests it has seen of this client, successful or not."""
+        with urllib.request.urlopen(self.issuer + "/test/token-requests", timeout=10) as response:
+            return json.load(response).get(client_id, 0)
+
+    def introspect(self, token, client_id):
+        return json.loads(self._post("/token/introspection", token, client_id))
+
+    def revoke(self, token, client_id):
+        self._post("/token/revocation", token, client_id)
+
+    def _post(self, path, token, client_id):
+        client = self.clients[client_id]
+        form = {"token": token}
+        headers = {}
+        if client.get("token_endpoint_auth_method") == "client_secret_post":
+            form |= {"client_id": client_id, "client_secret": client["client_secret"]}
+        else:
+            pair = ":".join(urllib.parse.quote_plus(client[name]) for name in ("client_id", "client_secret"))
+            headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+        request = urllib.request.Request(self.issuer + path, urllib.parse.urlencode(form).encode(), headers)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.read()

@@ -1,0 +1,117 @@
+"""What `meson install` puts in place: programs, and a library that other programs build and run against and that binds
+them to nothing more than libc and libstdc++."""
+
+import os
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from grantd import build, client
+
+pytestmark = pytest.mark.install
+
+program = """\
+#include <grantd/client.hpp>
+
+#include <iostream>
+
+int main() {
+  grantd::Client client;
+  grantd::Token token = client.get_access_token("catalog.client");
+  std::cout << token.value() << std::endl;
+  try {
+    client.get_access_token("absent");
+    return 1;
+  } catch (const grantd::Error& error) {
+    std::cout << error.code() << std::endl;
+  }
+}
+"""
+
+
+def run(*command, **options):
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120, **options)
+    assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The prefix of an installation."""
+    destination = tmp_path_factory.mktemp("install")
+    run("meson", "install", "-C", build, "--no-rebuild", "--quiet", env={**os.environ, "DESTDIR": str(destination)})
+    [header] = destination.rglob("include/grantd/client.hpp")
+    return header.parents[2]
+
+
+@pytest.fixture(scope="module")
+def library(installed):
+    [found] = [path for path in installed.rglob("libgrantd.so.1*") if not path.is_symlink()]
+    return found
+
+
+def pkg_config(installed, library, *options):
+    destination = str(installed)[: -len(run("pkg-config", "--variable=prefix",
+                                            library.parent / "pkgconfig/grantd.pc").strip())]
+    surroundings = {**os.environ, "PKG_CONFIG_PATH": str(library.parent / "pkgconfig"),
+                    "PKG_CONFIG_SYSROOT_DIR": destination}
+    return shlex.split(run("pkg-config", *options, "grantd", env=surroundings))
+
+
+@pytest.mark.parametrize("kind", ["shared", "static"])
+def test_a_program_builds_and_runs_against_the_library(installed, library, tmp_path, start_daemon,
+                                                       authorization_server, kind):
+    source, made = tmp_path / "program.cpp", tmp_path / "program"
+    source.write_text(program)
+    if kind == "shared":
+        libraries = pkg_config(installed, library, "--libs")
+    else:
+        libraries = pkg_config(installed, library, "--libs", "--static")
+        libraries = [str(library.parent / "libgrantd.a") if flag == "-lgrantd" else flag for flag in libraries]
+    flags = pkg_config(installed, library, "--cflags")
+    run("g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", *flags, source, "-o", made, *libraries)
+    needed = run("readelf", "-d", made)
+    assert ("libgrantd.so.1" in needed) == (kind == "shared")
+    daemon = start_daemon({"clients": {"catalog.client": client(authorization_server)}})
+    surroundings = {**os.environ, "GRANTD_SOCKET": str(daemon.socket), "LD_LIBRARY_PATH": str(library.parent)}
+    printed = run(made, env=surroundings).splitlines()
+    assert printed == [daemon.get_token("catalog.client").token, "unknown_client"]
+
+
+def test_programs_and_examples_are_in_their_places(installed):
+    for name in ("grantd", "grantctl"):
+        found = [path for path in installed.rglob(name) if path.is_file() and os.access(path, os.X_OK)]
+        assert len(found) == 1 and found[0].parent.name in ("bin", "sbin")
+        assert run(found[0], "--version")
+    assert list(installed.rglob("grantd-full.toml"))
+    assert not [path for path in installed.rglob("*.hpp") if "include/grantd" not in str(path)]
+
+
+def test_the_library_has_a_versioned_name(library):
+    assert re.search(r"SONAME.*\[libgrantd\.so\.1\]", run("readelf", "-d", library))
+    beside = {path.name for path in library.parent.glob("libgrantd.*")}
+    assert beside >= {"libgrantd.so", "libgrantd.so.1", "libgrantd.a"}
+
+
+def test_the_library_needs_nothing_beyond_libc_and_libstdcpp(library):
+    needed = set(re.findall(r"NEEDED.*\[(\S+)\]", run("readelf", "-d", library)))
+    assert needed <= {"libstdc++.so.6", "libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2",
+                      "ld-linux-aarch64.so.1"}
+
+
+def test_the_library_exports_its_own_names_alone(library):
+    symbols = run("nm", "-D", "--defined-only", "-C", library).splitlines()
+    names = [line.split(" ", 2)[2] for line in symbols]
+    own = re.compile(r"((typeinfo( name)?|vtable|VTT|guard variable) for )?grantd::(?!common|config|daemon)")
+    foreign = [name for name in names if not own.match(name)]
+    assert names and not foreign, foreign[:20]
+
+
+def test_no_installed_header_needs_anything_but_the_standard_library(installed):
+    for header in installed.rglob("include/grantd/*.hpp"):
+        for name in re.findall(r"#include <([^>]+)>", header.read_text()):
+            assert "/" not in name or name.startswith("grantd/"), f"{header}: {name}"
+        run("g++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wno-pragma-once-outside-header", "-x", "c++",
+            "-I", header.parents[1], header)

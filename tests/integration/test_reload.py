@@ -1,0 +1,162 @@
+"""A configuration is swapped whole or not at all, and tokens of definitions that did not change are kept."""
+
+import signal
+
+import pytest
+
+from authorization_server import gated, oauth_error, token
+from grantd import api, client, new_secret, until
+from problems import assert_problem
+
+
+@pytest.fixture(params=["SIGHUP", "POST"])
+def reload(request):
+    """Reloads in one of the two ways and waits until it is done."""
+
+    def run(daemon):
+        if request.param == "POST":
+            assert daemon.reload().status == 204
+            return
+        before = len(daemon.events("reloaded"))
+        daemon.signal(signal.SIGHUP)
+        until(lambda: len(daemon.events("reloaded")) > before)
+
+    return run
+
+
+def test_a_reload_adds_and_removes_definitions_and_keeps_tokens(start_daemon, authorization_server, api_server, reload):
+    kept, removed = client(authorization_server), client(authorization_server)
+    daemon = start_daemon({"clients": {"kept": kept, "removed": removed}})
+    first = daemon.get_token("kept").token
+    daemon.get_token("removed")
+    daemon.configure({"clients": {"kept": kept, "added": client(authorization_server)},
+                      "apis": {"x": api(api_server, "added")}})
+    reload(daemon)
+    assert daemon.get_token("kept").token == first
+    assert_problem(daemon.get_token("removed"), "unknown_client")
+    assert daemon.get_token("added").status == 200
+    assert daemon.call("x", "/").status == 200
+
+
+def test_a_bad_configuration_is_refused_whole(start_daemon, authorization_server):
+    good = client(authorization_server)
+    daemon = start_daemon({"clients": {"a": good}})
+    first = daemon.get_token("a").token
+    secret = new_secret()
+    daemon.configure({"clients": {"a": good, "b": client(authorization_server, scoope="x", client_secret=secret)}})
+    refused = daemon.reload()
+    document = assert_problem(refused, "invalid_configuration")
+    assert any("scoope" in str(error) and "grantd.toml" in str(error) for error in document["errors"])
+    assert secret.encode() not in refused.body
+    assert daemon.get_token("a").token == first
+    assert_problem(daemon.get_token("b"), "unknown_client")
+    daemon.signal(signal.SIGHUP)
+    until(lambda: "scoope" in daemon.log())
+    assert daemon.get_token("a").token == first
+
+
+def test_broken_text_is_refused_and_quoted_nowhere(start_daemon, authorization_server):
+    daemon = start_daemon({"clients": {"a": client(authorization_server)}})
+    secret = new_secret()
+    daemon.configure(f'[clients.a]\nclient_secret = "{secret}\n')
+    refused = daemon.reload()
+    assert_problem(refused, "invalid_configuration")
+    assert secret.encode() not in refused.body
+    assert daemon.get_token("a").status == 200
+
+
+@pytest.mark.parametrize("change", [{"scope": "other"}, {"audience": "other"}, {"resource": "urn:other"},
+                                    {"parameters": {"p": "other"}}, {"client_id": "other"},
+                                    {"client_secret": "replaced-secret"}])
+def test_what_identifies_the_token_makes_it_a_new_one(start_daemon, authorization_server, change):
+    definition = client(authorization_server, scope="one")
+    daemon = start_daemon({"clients": {"a": definition}})
+    first = daemon.get_token("a").token
+    daemon.configure({"clients": {"a": definition | change}})
+    assert daemon.reload().status == 204
+    assert daemon.get_token("a").token != first
+    assert authorization_server.count == 2
+
+
+@pytest.mark.parametrize("change", [{"refresh_before_expiry": "5m"}, {"request_timeout": "7s"}, {"allow_users": ["0"]},
+                                    {"max_provoked_requests": 99}, {"allow_overrides": ["scope"]}])
+def test_timing_and_access_keys_do_not(start_daemon, authorization_server, change):
+    definition = client(authorization_server, scope="one")
+    daemon = start_daemon({"clients": {"a": definition}})
+    first = daemon.get_token("a").token
+    daemon.configure({"clients": {"a": definition | change}})
+    assert daemon.reload().status == 204
+    assert daemon.get_token("a").token == first
+    assert authorization_server.count == 1
+
+
+@pytest.mark.root
+def test_changed_access_rules_hold_at_once_on_open_connections(start_daemon, authorization_server):
+    definition = client(authorization_server)
+    daemon = start_daemon({"daemon": {"socket_mode": "0666"}, "clients": {"a": definition}})
+    with daemon.connect(uid=70001) as connection:
+        assert connection.request("GET", "/v1/tokens/a").status == 200
+        daemon.configure({"daemon": {"socket_mode": "0666"}, "clients": {"a": definition | {"allow_users": ["0"]}}})
+        assert daemon.reload().status == 204
+        assert_problem(connection.request("GET", "/v1/tokens/a"), "access_denied")
+
+
+def test_a_reload_clears_remembered_errors(start_daemon, authorization_server, reload):
+    authorization_server.script(oauth_error("invalid_client", 401))
+    daemon = start_daemon({"clients": {"a": client(authorization_server)}})
+    assert_problem(daemon.get_token("a"), "token_request_rejected")
+    reload(daemon)
+    assert daemon.get_token("a").status == 200
+
+
+def test_callers_that_wait_during_a_reload_are_answered(start_daemon, authorization_server, gate):
+    authorization_server.otherwise = gated(gate, token())
+    definition = client(authorization_server)
+    daemon = start_daemon({"clients": {"a": definition, "b": client(authorization_server)}})
+    waiting = [daemon.connect() for _ in range(4)]
+    for name, connection in zip("aabb", waiting):
+        connection.send_request("GET", f"/v1/tokens/{name}")
+    until(lambda: authorization_server.count == 2)
+    daemon.configure({"clients": {"a": definition}})
+    assert daemon.reload().status == 204
+    gate.set()
+    for connection in waiting:
+        assert connection.read_response().status in (200, 404, 503)
+        connection.close()
+    assert daemon.get_token("a").status == 200
+
+
+def test_a_streamed_answer_survives_a_reload(start_daemon, authorization_server, api_server):
+    import threading
+
+    from api_server import events
+
+    opened = threading.Event()
+    api_server.on("/events", events([opened]))
+    daemon = start_daemon({"clients": {"a": client(authorization_server)}, "apis": {"x": api(api_server, "a")}})
+    with daemon.connect() as connection:
+        connection.send_request("GET", "/v1/proxy/x/events")
+        connection.read_head()
+        connection.read_chunk()
+        daemon.configure({"clients": {"b": client(authorization_server)}})
+        assert daemon.reload().status == 204
+        opened.set()
+        assert connection.read_chunk() == b"data: 1\n\n"
+        assert connection.read_chunk() == b""
+
+
+def test_reloads_again_and_again_do_no_harm(start_daemon, authorization_server, in_parallel):
+    definition = client(authorization_server)
+    daemon = start_daemon({"clients": {"a": definition}})
+    first = daemon.get_token("a").token
+
+    def act(number):
+        if number % 4 == 0:
+            return daemon.reload().status == 204
+        if number % 4 == 1:
+            daemon.signal(signal.SIGHUP)
+            return True
+        return daemon.get_token("a").token == first
+
+    assert all(in_parallel(act, range(200), threads=8))
+    assert authorization_server.count == 1
