@@ -67,6 +67,7 @@ struct Url {
   std::string query;  // without the question mark, empty where there is none
   /// `Host` header value: host, bracketed where needed, with the port where it is not the scheme's default.
   std::string authority() const;
+  bool operator==(const Url&) const = default;
 };
 
 /// The rules of `allow_users`, `allow_groups`: names or decimal ids as configured. Unset admits everybody who
@@ -74,10 +75,12 @@ struct Url {
 struct AccessSettings {
   std::optional<std::vector<std::string>> users;
   std::optional<std::vector<std::string>> groups;
+  bool operator==(const AccessSettings&) const = default;
 };
 
 struct TlsSettings {
   std::optional<std::filesystem::path> ca_file;
+  bool operator==(const TlsSettings&) const = default;
 };
 
 struct ClientSettings {
@@ -121,7 +124,8 @@ struct ApiSettings {
 
   bool retry_on_401 = true;
   std::size_t max_replay_body = std::size_t{1} << 20;
-  Duration connect_timeout = std::chrono::seconds{3};
+  Duration connect_timeout = std::chrono::seconds{3  bool operator==(const ApiSettings&) const = default;
+};
   Duration response_timeout = std::chrono::seconds{30};
   Duration idle_timeout = std::chrono::seconds{60};
   std::vector<std::pair<std::string, std::string>> headers;

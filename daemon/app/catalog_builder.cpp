@@ -85,7 +85,9 @@ std::shared_ptr<Catalog> CatalogBuilder::build(const config::Settings& settings)
     kept.emplace(name, std::move(entry));
   }
   kept_ = std::move(kept);
-  for (const auto& [name, api] : settings.apis) {
+  auto apis = settings.apis;
+  for (auto& [name, api] : apis) {
+    keep_unchanged(api);
     auto client = catalog->clients.at(api->client);
     Variant variant = variant_of(*api, client->variant);
     catalog->apis.emplace(
@@ -95,7 +97,13 @@ std::shared_ptr<Catalog> CatalogBuilder::build(const config::Settings& settings)
                                                       .variant = std::move(variant),
                                                       .metrics = &metrics_.api(name)}));
   }
+  apis_ = std::move(apis);
   return catalog;
+}
+
+void CatalogBuilder::keep_unchanged(std::shared_ptr<const config::ApiSettings>& api) const {
+  const auto before = apis_.find(api->name);
+  if (before != apis_.end() && *before->second == *api) api = before->second;
 }
 
 CatalogBuilder::Kept CatalogBuilder::entry_for(const std::shared_ptr<const config::ClientSettings>& settings,

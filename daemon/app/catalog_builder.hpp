@@ -25,6 +25,8 @@ class CatalogBuilder {
     std::string identity;
     std::shared_ptr<TokenCache> tokens;
   };
+  /// The settings object of an unchanged API stays the same one: connections to it hang on that.
+  void keep_unchanged(std::shared_ptr<const config::ApiSettings>& api) const;
   Kept entry_for(const std::shared_ptr<const config::ClientSettings>& settings,
                  std::vector<Variant> configured);
 
@@ -32,6 +34,7 @@ class CatalogBuilder {
   Metrics& metrics_;
   AccountLookup accounts_;
   std::map<std::string, Kept> kept_;
+  std::map<std::string, std::shared_ptr<const config::ApiSettings>, std::less<>> apis_;
 };
 
 }  // namespace grantd::daemon

@@ -1,5 +1,6 @@
-// Names are looked up when the policy is made, so that a request costs a search in sorted numbers. What is
-// unknown then may come into being later (a package adds its user), hence another look now and then.
+// Names become numbers at the first use that needs them and stay so, which makes a request cost a search in
+// sorted numbers. What is unknown then may come into being later (a package adds its user), hence another
+// look now and then.
 #include "daemon/authz/access_policy.hpp"
 
 #include <grp.h>

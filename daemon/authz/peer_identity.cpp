@@ -29,8 +29,7 @@ std::vector<gid_t> supplementary_groups(int socket) {
 PeerIdentity identify_peer(int socket) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
-  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0 || credentials.pid == 0)
-    return {};
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return {};
   return {.pid = credentials.pid,
           .uid = credentials.uid,
           .gid = credentials.gid,

@@ -10,12 +10,10 @@ constexpr std::chrono::minutes window{1};
 }
 
 std::optional<std::chrono::seconds> ProvocationLimit::wait_time(uid_t uid, common::BootTime now) {
+  if (per_minute_ == 0) return window;
   drop_old(now);
   const auto found = recent_.find(uid);
-  if (found == recent_.end() || found->second.size() < per_minute_) {
-    if (per_minute_ > 0) return std::nullopt;
-    return window;
-  }
+  if (found == recent_.end() || found->second.size() < per_minute_) return std::nullopt;
   // Free again when so many have left the window that one more fits.
   const auto& times = found->second;
   const auto free_at = times[times.size() - per_minute_] + window;

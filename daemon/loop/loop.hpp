@@ -46,8 +46,8 @@ class Loop {
   void set_alarm();
   void wait_for_alarm();
 
+  common::TimerQueue timers_;  // before the context: suspended coroutines, which die with it, hold timers
   asio::io_context context_{1};
-  common::TimerQueue timers_;
   asio::posix::basic_stream_descriptor<Executor> alarm_;
 };
 

@@ -2,7 +2,7 @@
 // is until the next one, so it is looked at again only for as long as it could not be read.
 #include "daemon/secrets/secret_source.hpp"
 
-#include <cstdlib>
+#include <stdlib.h>
 #include <utility>
 
 #include "daemon/secrets/file_secret.hpp"
@@ -35,7 +35,7 @@ class EnvironmentSecret final : public SecretSource {
 
   common::Result<SharedSecret> read() override {
     if (secret_) return secret_;
-    const char* const value = std::getenv(variable_.c_str());
+    const char* const value = ::secure_getenv(variable_.c_str());
     if (value == nullptr) return unavailable("is not set");
     auto secret = secret_from(value);
     if (!secret) return unavailable(secret.error());
@@ -62,7 +62,7 @@ class CredentialSecret final : public SecretSource {
 
   common::Result<SharedSecret> read() override {
     if (secret_) return secret_;
-    const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");
+    const char* const directory = ::secure_getenv("CREDENTIALS_DIRECTORY");
     if (directory == nullptr || *directory == '\0') {
       return common::fail(ErrorCode::client_unavailable,
                           "$CREDENTIALS_DIRECTORY is not set, so there is no credential " + name_ +
