@@ -124,13 +124,13 @@ struct ApiSettings {
 
   bool retry_on_401 = true;
   std::size_t max_replay_body = std::size_t{1} << 20;
-  Duration connect_timeout = std::chrono::seconds{3  bool operator==(const ApiSettings&) const = default;
-};
+  Duration connect_timeout = std::chrono::seconds{3};
   Duration response_timeout = std::chrono::seconds{30};
   Duration idle_timeout = std::chrono::seconds{60};
   std::vector<std::pair<std::string, std::string>> headers;
   AccessSettings access;
   TlsSettings tls;
+  bool operator==(const ApiSettings&) const = default;
 };
 
 struct DaemonSettings {
