@@ -1,169 +1,240 @@
-// Drives an HTTP server on a Unix socket from one thread with epoll: every connection always has one request
-// under way. It does as little as possible per response (finds the end by Content-Length), so that it is
-// never the bottleneck, and treats all servers alike.
-#include <fcntl.h>
+// Keeps one request under way on each of its connections, from one thread and without threads or coroutines
+// of its own, so that the server under test is what limits the throughput. Prints what it saw as one line of
+// JSON.
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <string>
+#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "bench/unix_socket.hpp"
+
 namespace {
 
+using grantd::bench::fail;
+using grantd::bench::unix_socket;
+using grantd::common::UniqueFd;
 using Clock = std::chrono::steady_clock;
-
-struct Connection {
-  int fd = -1;
-  std::string input;
-  Clock::time_point sent{};
-};
+using Seconds = std::chrono::duration<double>;
 
 struct Options {
   std::string socket;
-  std::string target = "/";
+  std::string path = "/";
   std::size_t connections = 1;
+  std::size_t idle = 0;  // further connections, each after one request
   double seconds = 1;
-  std::size_t requests =
-      0;  // each connection sends one and all begin at once; 0: as many as fit into `seconds`
+  bool burst = false;  // one request on each connection, all at once
+  bool hold = false;   // keep the connections until standard input ends
 };
 
-[[noreturn]] void give_up(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
-
-int connect_to(const std::string& path) {
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) give_up("connect");
-  return fd;
-}
-
-// Size of the whole response at the front, 0 while it is not complete; exits on anything but a 200.
-std::size_t response_size(std::string_view input) {
-  const auto head_end = input.find("\r\n\r\n");
-  if (head_end == std::string_view::npos) return 0;
-  if (input.substr(9, 3) != "200") {
-    std::fprintf(stderr, "%.*s\n", static_cast<int>(input.size()), input.data());
-    std::exit(1);
+// Exits where the arguments make no sense.
+Options read_options(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view name = argv[i];
+    if (name == "--burst") {
+      options.burst = true;
+    } else if (name == "--hold") {
+      options.hold = true;
+    } else if (i + 1 == argc) {
+      throw std::invalid_argument("unknown option or one without its value: " + std::string{name});
+    } else if (const std::string value = argv[++i]; name == "--socket") {
+      options.socket = value;
+    } else if (name == "--path") {
+      options.path = value;
+    } else if (name == "--connections") {
+      options.connections = std::stoul(value);
+    } else if (name == "--idle") {
+      options.idle = std::stoul(value);
+    } else if (name == "--seconds") {
+      options.seconds = std::stod(value);
+    } else {
+      throw std::invalid_argument("unknown option: " + std::string{name});
+    }
   }
-  const auto field = input.find("Content-Length: ");
-  if (field > head_end) {
-    std::fprintf(stderr, "a response without Content-Length\n");
-    std::exit(1);
-  }
-  const std::size_t size = head_end + 4 + std::strtoull(input.data() + field + 16, nullptr, 10);
-  return input.size() >= size ? size : 0;
+  if (options.socket.empty()) throw std::invalid_argument("--socket is missing");
+  return options;
 }
 
-class Load {
+// The value of Content-Length, the one framing that every server here uses.
+std::size_t content_length(std::string_view head) {
+  constexpr std::string_view name = "\r\ncontent-length:";
+  const auto at = std::search(head.begin(), head.end(), name.begin(), name.end(),
+                              [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+  if (at == head.end()) throw std::runtime_error("a response without Content-Length");
+  auto digits = head.substr(static_cast<std::size_t>(at - head.begin()) + name.size());
+  digits.remove_prefix(std::min(digits.find_first_not_of(' '), digits.size()));
+  std::size_t value = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  return value;
+}
+
+class Connection {
  public:
-  explicit Load(const Options& options)
-      : options_(options),
-        request_("GET " + options.target + " HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-        epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-        connections_(options.connections) {
-    for (Connection& connection : connections_) {
-      connection.fd = connect_to(options.socket);
-      epoll_event event{.events = EPOLLIN, .data = {.ptr = &connection}};
-      if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.fd, &event) != 0) give_up("epoll_ctl");
-    }
-  }
+  explicit Connection(const std::string& socket) : fd_(unix_socket(socket, ::connect)) {}
 
-  void run() {
-    begun_ = Clock::now();
-    const auto end = begun_ + std::chrono::duration<double>(options_.seconds);
-    for (Connection& connection : connections_) send(connection);
-    std::size_t open = connections_.size();
-    std::array<epoll_event, 256> events;
-    while (open > 0) {
-      const int ready = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 30'000);
-      if (ready <= 0) give_up("epoll_wait");
-      for (int i = 0; i < ready; ++i) {
-        auto& connection = *static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
-        if (!receive(connection)) continue;
-        if (options_.requests == 0 && Clock::now() < end) {
-          send(connection);
-        } else {
-          --open;
-        }
-      }
-    }
-    ended_ = Clock::now();
+  int fd() const { return fd_.get(); }
+  void send(std::string_view request) {
+    if (::send(fd(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
+      fail("send");
+    sent_ = Clock::now();
   }
-
-  void report() {
-    std::ranges::sort(latencies_);
-    const auto at = [this](double share) {
-      return latencies_[static_cast<std::size_t>(share * static_cast<double>(latencies_.size() - 1))];
-    };
-    const double seconds = std::chrono::duration<double>(ended_ - begun_).count();
-    std::printf(
-        "{\"requests\": %zu, \"seconds\": %.6f, \"per_second\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, "
-        "\"max_us\": %.1f}\n",
-        latencies_.size(), seconds, static_cast<double>(latencies_.size()) / seconds, at(0.5), at(0.99),
-        at(1));
+  // The response's latency once it is whole.
+  std::optional<Clock::duration> receive() {
+    const ssize_t got = ::recv(fd(), input_.data() + size_, input_.size() - size_, MSG_DONTWAIT);
+    if (got == 0) throw std::runtime_error("the server closed a connection");
+    if (got < 0) {
+      if (errno == EAGAIN) return std::nullopt;
+      fail("recv");
+    }
+    size_ += static_cast<std::size_t>(got);
+    const std::string_view input{input_.data(), size_};
+    const auto end = input.find("\r\n\r\n");
+    if (end == std::string_view::npos || size_ < end + 4 + content_length(input.substr(0, end + 2)))
+      return std::nullopt;
+    if (!input.starts_with("HTTP/1.1 200 "))
+      throw std::runtime_error("an answer that is no success: " + std::string{input.substr(0, 12)});
+    size_ = 0;
+    return Clock::now() - sent_;
   }
 
  private:
-  void send(Connection& connection) {
-    connection.sent = Clock::now();
-    const ssize_t sent = ::send(connection.fd, request_.data(), request_.size(), MSG_NOSIGNAL);
-    if (sent != static_cast<ssize_t>(request_.size())) give_up("send");
-  }
-
-  bool receive(Connection& connection) {
-    std::array<char, 16384> buffer;
-    const ssize_t got = ::recv(connection.fd, buffer.data(), buffer.size(), 0);
-    if (got <= 0) give_up("recv");
-    const std::string_view piece{buffer.data(), static_cast<std::size_t>(got)};
-    if (connection.input.empty() && response_size(piece) == piece.size()) return note(connection);
-    connection.input += piece;
-    if (response_size(connection.input) == 0) return false;
-    connection.input.clear();
-    return note(connection);
-  }
-
-  bool note(const Connection& connection) {
-    latencies_.push_back(std::chrono::duration<double, std::micro>(Clock::now() - connection.sent).count());
-    return true;
-  }
-
-  const Options options_;
-  const std::string request_;
-  const int epoll_;
-  std::vector<Connection> connections_;
-  std::vector<double> latencies_;
-  Clock::time_point begun_;
-  Clock::time_point ended_;
+  UniqueFd fd_;
+  Clock::time_point sent_;
+  std::array<char, 8192> input_;
+  std::size_t size_ = 0;
 };
+
+double cpu_seconds() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
+class Generator {
+ public:
+  explicit Generator(const Options& options)
+      : options_(options), request_("GET " + options.path + " HTTP/1.1\r\nHost: localhost\r\n\r\n") {
+    if (!epoll_) fail("epoll_create1");
+    open(idle_, options.idle);
+    open(active_, options.connections);
+  }
+
+  void run() {
+    one_request_each(idle_);
+    if (!options_.burst) one_request_each(active_);
+    const double cpu = cpu_seconds();
+    const auto begun = Clock::now();
+    if (options_.burst) {
+      latencies_ = one_request_each(active_);
+    } else {
+      keep_busy(begun + std::chrono::duration_cast<Clock::duration>(Seconds{options_.seconds}));
+    }
+    report(Seconds{Clock::now() - begun}.count(), cpu_seconds() - cpu);
+  }
+
+ private:
+  void open(std::vector<Connection>& connections, std::size_t count) {
+    connections.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      Connection& connection = connections.emplace_back(options_.socket);
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.ptr = &connection;
+      if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, connection.fd(), &event) != 0) fail("epoll_ctl");
+    }
+  }
+
+  // Calls `on_answer(connection, latency)` for every response that has become whole.
+  template <class OnAnswer>
+  void wait(OnAnswer on_answer) {
+    const int ready = ::epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), 10'000);
+    if (ready < 0 && errno != EINTR) fail("epoll_wait");
+    if (ready == 0) throw std::runtime_error("the server has been silent for ten seconds");
+    for (int i = 0; i < ready; ++i) {
+      auto& connection = *static_cast<Connection*>(events_[static_cast<std::size_t>(i)].data.ptr);
+      if (const auto latency = connection.receive()) on_answer(connection, *latency);
+    }
+  }
+
+  std::vector<Clock::duration> one_request_each(std::vector<Connection>& connections) {
+    std::vector<Clock::duration> latencies;
+    const auto begun = Clock::now();
+    for (Connection& connection : connections) connection.send(request_);
+    while (latencies.size() < connections.size())
+      wait([&](Connection&, Clock::duration) { latencies.push_back(Clock::now() - begun); });
+    return latencies;
+  }
+
+  void keep_busy(Clock::time_point until) {
+    std::size_t under_way = active_.size();
+    for (Connection& connection : active_) connection.send(request_);
+    while (under_way > 0) {
+      const bool going_on = Clock::now() < until;
+      wait([&](Connection& connection, Clock::duration latency) {
+        latencies_.push_back(latency);
+        if (going_on) {
+          connection.send(request_);
+        } else {
+          --under_way;
+        }
+      });
+    }
+  }
+
+  void report(double seconds, double cpu) {
+    std::ranges::sort(latencies_);
+    const auto microseconds = [&](double part) {
+      const auto index = static_cast<std::size_t>(static_cast<double>(latencies_.size() - 1) * part);
+      return std::chrono::duration<double, std::micro>(latencies_[index]).count();
+    };
+    std::printf(
+        "{\"requests\": %zu, \"seconds\": %.6f, \"cpu_seconds\": %.6f, \"p50_us\": %.1f, \"p99_us\": %.1f, "
+        "\"max_us\": %.1f}\n",
+        latencies_.size(), seconds, cpu, microseconds(0.5), microseconds(0.99), microseconds(1));
+    std::fflush(stdout);
+  }
+
+  const Options& options_;
+  const std::string request_;
+  UniqueFd epoll_{::epoll_create1(EPOLL_CLOEXEC)};
+  std::vector<Connection> idle_, active_;
+  std::array<epoll_event, 256> events_;
+  std::vector<Clock::duration> latencies_;
+};
+
+void allow_many_descriptors() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 5) {
-    std::fprintf(stderr, "usage: load-generator SOCKET TARGET CONNECTIONS SECONDS|once\n");
+  try {
+    const Options options = read_options(argc, argv);
+    allow_many_descriptors();
+    Generator generator{options};
+    generator.run();
+    char ignored = 0;
+    while (options.hold && ::read(STDIN_FILENO, &ignored, 1) > 0) {
+    }
+  } catch (const std::invalid_argument& error) {
+    std::fprintf(stderr, "load_generator: %s\n", error.what());
     return 64;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "load_generator: %s\n", error.what());
+    return 1;
   }
-  Options options{.socket = argv[1], .target = argv[2]};
-  options.connections = std::strtoul(argv[3], nullptr, 10);
-  if (std::string_view{argv[4]} == "once") {
-    options.requests = 1;
-  } else {
-    options.seconds = std::strtod(argv[4], nullptr);
-  }
-  Load load{options};
-  load.run();
-  load.report();
 }

@@ -13,4 +13,9 @@ bool Secret::same_as(const Secret& other) const {
   return difference == 0;
 }
 
+[[gnu::noinline]] void wipe_stack() {
+  char used[128 * 1024];
+  ::explicit_bzero(used, sizeof used);
+}
+
 }  // namespace grantd::common

@@ -53,4 +53,8 @@ class Secret {
   std::vector<char, WipingAllocator<char>> characters_;
 };
 
+/// Overwrites what calls that have returned left on this thread's stack, 128 KiB deep: libraries read secrets
+/// into buffers there.
+void wipe_stack();
+
 }  // namespace grantd::common

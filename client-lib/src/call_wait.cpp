@@ -1,5 +1,5 @@
-// A stop token is turned into a readable descriptor, so that one poll waits for the daemon, the deadline and the
-// caller's change of mind alike, and no thread is needed.
+// A stop token is turned into a readable descriptor, so that one poll waits for the daemon, the deadline and
+// the caller's change of mind alike, and no thread is needed.
 #include "client-lib/src/call_wait.hpp"
 
 #include <poll.h>
@@ -40,33 +40,35 @@ void CallWait::check() const {
 }
 
 short CallWait::ready(int fd, short events) {
+  const auto ready = wait(fd, events, deadline_);
+  if (!ready) throw_timeout();
+  return *ready;
+}
+
+void CallWait::pause(milliseconds duration) {
+  const auto end = Clock::now() + duration;
+  wait(-1, 0, std::min(end, deadline_));
+  if (end >= deadline_) throw_timeout();
+}
+
+std::optional<short> CallWait::wait(int fd, short events, Clock::time_point until) const {
   // Without a stop token the second descriptor is -1, which poll ignores.
   std::array<pollfd, 2> waited{pollfd{.fd = fd, .events = events, .revents = 0},
                                pollfd{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
   while (true) {
-    const auto left = std::chrono::ceil<milliseconds>(deadline_ - Clock::now());
-    if (left <= milliseconds{0}) {
-      throw Error("timeout",
-                  "no answer within " + std::to_string(timeout_.count()) + " ms, the call's timeout");
-    }
+    const auto left = std::chrono::ceil<milliseconds>(until - Clock::now());
+    if (left <= milliseconds{0}) return std::nullopt;
     const auto bounded = static_cast<int>(std::min<milliseconds::rep>(left.count(), 60'000));
     const int count = ::poll(waited.data(), waited.size(), bounded);
-    if (count < 0 && errno != EINTR) throw Error("internal_error", "poll failed");
+    if (count < 0 && errno != EINTR) throw Error("internal_error", "waiting for the daemon failed");
     if (count <= 0) continue;
     if (waited[1].revents != 0) throw_cancelled();
     return waited[0].revents;
   }
 }
 
-void CallWait::pause(milliseconds duration) {
-  const auto end = Clock::now() + duration;
-  const auto call_deadline = std::exchange(deadline_, std::min(deadline_, end));
-  try {
-    ready(-1, 0);
-  } catch (const Error& error) {
-    deadline_ = call_deadline;
-    if (error.code() != "timeout" || end >= call_deadline) throw;
-  }
+void CallWait::throw_timeout() const {
+  throw Error("timeout", "no answer within " + std::to_string(timeout_.count()) + " ms");
 }
 
 }  // namespace grantd::detail

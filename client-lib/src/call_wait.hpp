@@ -19,8 +19,8 @@ class CallWait {
   CallWait(const CallWait&) = delete;
   CallWait& operator=(const CallWait&) = delete;
 
-  /// Waits until `fd` has one of `events` (as in poll) and returns what it has. Throws Error "cancelled" as soon
-  /// as the caller stops the call, "timeout" once the deadline has passed.
+  /// Waits until `fd` has one of `events` (as in poll) and returns what it has. Throws Error "cancelled" as
+  /// soon as the caller stops the call, "timeout" once the deadline has passed.
   short ready(int fd, short events);
   /// Waits for `duration`; throws in the same two cases.
   void pause(std::chrono::milliseconds duration);
@@ -30,10 +30,14 @@ class CallWait {
   void restart() { deadline_ = Clock::now() + timeout_; }
 
  private:
+  /// Nothing when `until` has passed.
+  std::optional<short> wait(int fd, short events, Clock::time_point until) const;
+  [[noreturn]] void throw_timeout() const;
+
   std::chrono::milliseconds timeout_;
   Clock::time_point deadline_;
   std::stop_token stop_;
-  common::UniqueFd wake_;  // readable once stopped
+  common::UniqueFd wake_;                                             // readable once stopped
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;  // goes before what it writes to
 };
 

@@ -1,5 +1,5 @@
-// Connecting to a Unix socket never waits when it is non-blocking: it works, or the queue is full (EAGAIN), or nobody
-// listens. So one attempt is one plain call, and patience is its caller's business.
+// Connecting to a Unix socket never waits when it is non-blocking: it works, or the queue is full (EAGAIN),
+// or nobody listens. So one attempt is one plain call, and patience is its caller's business.
 #include "client-lib/src/connection.hpp"
 
 #include <poll.h>

@@ -1,5 +1,6 @@
-// Slots that are exchanged atomically instead of a list under a mutex: a mutex may be locked by another thread in the
-// moment of a fork, and stays so in the child for ever. A slot is empty or whole, whenever the fork comes.
+// Slots that are exchanged atomically instead of a list under a mutex: a mutex may be locked by another
+// thread in the moment of a fork, and stays so in the child for ever. A slot is empty or whole, whenever the
+// fork comes.
 #include "client-lib/src/connection_pool.hpp"
 
 #include <chrono>
@@ -8,7 +9,8 @@
 namespace grantd::detail {
 namespace {
 
-// Below the time after which the daemon closes idle connections on its side, so that descriptors are not hoarded.
+// Below the time after which the daemon closes idle connections on its side, so that descriptors are not
+// hoarded.
 constexpr std::chrono::seconds longest_idle{30};
 
 }  // namespace

@@ -10,8 +10,8 @@
 
 namespace grantd::detail {
 
-/// Idle connections, to be used again. Callable from any thread and on both sides of a fork: a child closes its
-/// copies of its parent's connections and never uses them.
+/// Idle connections, to be used again. Callable from any thread and on both sides of a fork: a child closes
+/// its copies of its parent's connections and never uses them.
 class ConnectionPool {
  public:
   ConnectionPool() = default;

@@ -26,14 +26,14 @@ class ResponseTaker {
   [[noreturn]] virtual void broken_off() = 0;
 };
 
-/// Carries requests to the daemon and responses back, over connections that are kept. Callable from many threads.
-/// Everything it throws is an Error, besides what a taker or source throws.
+/// Carries requests to the daemon and responses back, over connections that are kept. Callable from many
+/// threads. Everything it throws is an Error, besides what a taker or source throws.
 class Connector {
  public:
   explicit Connector(const ClientOptions& options);
 
-  /// One request and its response. Connects where no kept connection will do; sends again where that can do no
-  /// harm; see grantd::Client.
+  /// One request and its response. Connects where no kept connection will do; sends again where that can do
+  /// no harm; see grantd::Client.
   void run(const OutgoingRequest& request, ResponseTaker& taker, std::stop_token stop);
 
   const std::string& socket() const { return socket_; }

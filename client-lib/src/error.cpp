@@ -28,7 +28,8 @@ Error::Error(std::string_view code, std::string_view sentence) : Error(code, sen
 
 Error::Error(std::string_view code, std::string_view sentence, Details details)
     : std::runtime_error(printable(sentence)),
-      state_(std::make_shared<const State>(State{.code = std::string{code}, .details = std::move(details)})) {}
+      state_(std::make_shared<const State>(State{.code = std::string{code}, .details = std::move(details)})) {
+}
 
 Error::Error(const Error&) noexcept = default;
 Error& Error::operator=(const Error&) noexcept = default;

@@ -5,8 +5,8 @@
 
 namespace grantd::detail {
 
-/// Tells the two sides of a fork apart without a system call: a number that is another one in a child process than
-/// in its parent, and another one again in the child's child. Callable from any thread.
+/// Tells the two sides of a fork apart without a system call: a number that is another one in a child process
+/// than in its parent, and another one again in the child's child. Callable from any thread.
 class ForkGeneration {
  public:
   ForkGeneration();

@@ -1,5 +1,5 @@
-// The daemon's answers are small flat objects; reading them here keeps the library free of dependencies and lets
-// every copy of a token be wiped, which no general JSON library offers.
+// The daemon's answers are small flat objects; reading them here keeps the library free of dependencies and
+// lets every copy of a token be wiped, which no general JSON library offers.
 #include "client-lib/src/json.hpp"
 
 #include <algorithm>
@@ -243,10 +243,8 @@ void append_json_string(common::Secret& out, std::string_view text) {
   out.append("\"");
   while (!text.empty()) {
     const auto plain = static_cast<std::size_t>(
-        std::ranges::find_if(text,
-                             [](char c) {
-                               return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
-                             }) -
+        std::ranges::find_if(
+            text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }) -
         text.begin());
     out.append(text.substr(0, plain));
     text.remove_prefix(plain);

@@ -17,9 +17,9 @@ struct JsonMember {
   std::string_view text;  // of a string, decoded; of anything else, as it stands
 };
 
-/// Reads a JSON text that is an object and hands over its members in order. Strict (RFC 8259): false for anything
-/// else, ill-formed UTF-8, unpaired surrogates and nesting over 32 levels included. Members that came before a
-/// mistake have been handed over by then.
+/// Reads a JSON text that is an object and hands over its members in order. Strict (RFC 8259): false for
+/// anything else, ill-formed UTF-8, unpaired surrogates and nesting over 32 levels included. Members that
+/// came before a mistake have been handed over by then.
 bool read_json_object(std::string_view text, const std::function<void(const JsonMember&)>& take);
 
 /// Appends `text` as a JSON string, quotes included.

@@ -18,7 +18,9 @@ constexpr std::size_t piece_size = std::size_t{64} * 1024;
 constexpr std::size_t room_for_size = 18;  // 16 hexadecimal digits and CRLF
 constexpr std::string_view last_chunk = "0\r\n\r\n";
 
-iovec block(std::string_view text) { return {.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()}; }
+iovec block(std::string_view text) {
+  return {.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
+}
 
 // What was sent; -1 when nothing can be taken now, with errno as sendmsg leaves it.
 ssize_t send_blocks(int fd, std::span<iovec> blocks) {
@@ -37,29 +39,26 @@ ssize_t send_blocks(int fd, std::span<iovec> blocks) {
 RequestSender::RequestSender(const OutgoingRequest& request) : request_(request) {}
 
 bool RequestSender::send_some(int fd) {
+  if (stage_ == Stage::source && unsent_.empty()) refill();
+  if (done()) return true;
   const std::string_view head = request_.head.reveal();
-  while (!done()) {
-    if (stage_ == Stage::source && unsent_.empty()) {
-      refill();
-      continue;
-    }
-    std::array<iovec, 2> blocks{};
-    std::size_t count = 0;
-    if (stage_ == Stage::source) {
-      blocks[count++] = block(unsent_);
-    } else {
-      if (position_ < head.size()) blocks[count++] = block(head.substr(position_));
-      const std::size_t in_body = position_ < head.size() ? 0 : position_ - head.size();
-      if (in_body < request_.body.size()) blocks[count++] = block(request_.body.substr(in_body));
-    }
-    const ssize_t sent = send_blocks(fd, std::span{blocks}.first(count));
-    if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
-    const auto size = static_cast<std::size_t>(sent);
-    sent_ += size;
-    if (stage_ == Stage::source) {
-      unsent_.remove_prefix(size);
-      continue;
-    }
+  std::array<iovec, 2> blocks{};
+  std::size_t count = 0;
+  if (stage_ == Stage::source) {
+    blocks[count++] = block(unsent_);
+  } else {
+    if (position_ < head.size()) blocks[count++] = block(head.substr(position_));
+    const std::size_t in_body = position_ < head.size() ? 0 : position_ - head.size();
+    if (in_body < request_.body.size()) blocks[count++] = block(request_.body.substr(in_body));
+  }
+  const ssize_t sent = send_blocks(fd, std::span{blocks}.first(count));
+  if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
+  const auto size = static_cast<std::size_t>(sent);
+  began_ = began_ || size > 0;
+  if (stage_ == Stage::source) {
+    unsent_.remove_prefix(size);
+    if (unsent_.empty() && source_ended_) stage_ = Stage::done;
+  } else {
     position_ += size;
     if (position_ == head.size() + request_.body.size()) {
       stage_ = request_.source ? Stage::source : Stage::done;
@@ -69,10 +68,6 @@ bool RequestSender::send_some(int fd) {
 }
 
 void RequestSender::refill() {
-  if (source_ended_) {
-    stage_ = Stage::done;
-    return;
-  }
   if (!piece_) piece_ = std::make_unique_for_overwrite<char[]>(room_for_size + piece_size + 2);
   source_used_ = true;
   char* const data = piece_.get() + room_for_size;
@@ -86,6 +81,7 @@ void RequestSender::refill() {
     }
     unsent_ = {data, size};
     source_ended_ = from_source_ == *whole;
+    if (unsent_.empty()) stage_ = Stage::done;
   } else if (source_ended_) {
     unsent_ = last_chunk;
   } else {

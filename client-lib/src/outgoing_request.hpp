@@ -21,30 +21,31 @@ struct OutgoingRequest {
   bool streamed = false;  // the timeout is that of silence
 };
 
-/// Sends one request piece by piece, as far as the socket takes it. A streamed body is read in pieces of 64 KiB,
-/// each when the last one has gone.
+/// Sends one request piece by piece, as far as the socket takes it. A streamed body is read in pieces of 64
+/// KiB, each when the last one has gone.
 class RequestSender {
  public:
   explicit RequestSender(const OutgoingRequest& request);
 
-  /// Sends what the socket takes without waiting. False when the daemon takes no more: the connection is going
-  /// down, but its answer may still be there to be read. Throws what the source throws.
+  /// Sends at most one piece, as much of it as the socket takes without waiting; once at a time, so that its
+  /// caller comes round to everything else that may happen. False when the daemon takes no more: the
+  /// connection is going down, but its answer may still be there to be read. Throws what the source throws.
   bool send_some(int fd);
   bool done() const { return stage_ == Stage::done; }
   /// Whether the daemon may have any of it.
-  bool began() const { return sent_ > 0; }
+  bool began() const { return began_; }
   /// Whether something was taken out of the source: then it cannot be sent from the start again.
   bool source_used() const { return source_used_; }
 
  private:
-  enum class Stage { head, body, source, done };
+  enum class Stage { in_memory, source, done };
 
   void refill();
 
   const OutgoingRequest& request_;
-  Stage stage_ = Stage::head;
+  Stage stage_ = Stage::in_memory;
   std::size_t position_ = 0;  // in head and body together
-  std::uint64_t sent_ = 0;
+  bool began_ = false;
   std::unique_ptr<char[]> piece_;  // of the source, with its framing
   std::string_view unsent_;        // of the piece
   std::uint64_t from_source_ = 0;

@@ -9,8 +9,9 @@
 
 namespace grantd::detail {
 
-/// Writes the head of one HTTP/1.1 request. Whatever a caller gave is checked first: each function throws Error
-/// "invalid_request" for what could not travel as the one thing it is meant to be (a line break in a header, say).
+/// Writes the head of one HTTP/1.1 request. Whatever a caller gave is checked first: each function throws
+/// Error "invalid_request" for what could not travel as the one thing it is meant to be (a line break in a
+/// header, say).
 class RequestHead {
  public:
   /// `target` in origin form; it must be percent-encoded already.
@@ -26,8 +27,8 @@ class RequestHead {
   common::Secret text_;
 };
 
-/// Percent-encodes everything but RFC 3986's unreserved characters: good for a path segment, a query value and
-/// form encoding alike.
+/// Percent-encodes everything but RFC 3986's unreserved characters: good for a path segment, a query value
+/// and form encoding alike.
 std::string percent_encoded(std::string_view text);
 
 }  // namespace grantd::detail

@@ -24,9 +24,9 @@ struct ResponseHead {
   std::optional<std::string_view> find(std::string_view name) const;
 };
 
-/// Parses one whole head, final empty line included. Nothing where anything about it is not strictly HTTP/1.x:
-/// bare line breaks, folded lines, control characters, two or listed or signed lengths, a length together with a
-/// coding, a coding other than `chunked`.
+/// Parses one whole head, final empty line included. Nothing where anything about it is not strictly
+/// HTTP/1.x: bare line breaks, folded lines, control characters, two or listed or signed lengths, a length
+/// together with a coding, a coding other than `chunked`.
 std::optional<ResponseHead> parse_response_head(std::string_view bytes, bool answers_head_request);
 
 /// ASCII comparison without case.

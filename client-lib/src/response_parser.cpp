@@ -1,5 +1,5 @@
-// A state machine over pieces of any size, so that it can be tested and fuzzed without a socket, and so that a body
-// goes from the receive buffer to its taker without another copy.
+// A state machine over pieces of any size, so that it can be tested and fuzzed without a socket, and so that
+// a body goes from the receive buffer to its taker without another copy.
 #include "client-lib/src/response_parser.hpp"
 
 #include <algorithm>
@@ -65,7 +65,8 @@ ResponseParser::Step ResponseParser::feed_head(std::string_view bytes) {
 void ResponseParser::begin_body() {
   state_ = State::body;
   left_ = head_.size;
-  const bool empty = head_.framing == BodyFraming::none || (head_.framing == BodyFraming::fixed && left_ == 0);
+  const bool empty =
+      head_.framing == BodyFraming::none || (head_.framing == BodyFraming::fixed && left_ == 0);
   if (empty) state_ = State::complete;
 }
 

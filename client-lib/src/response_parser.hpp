@@ -28,8 +28,8 @@ class ResponseParser {
 
   explicit ResponseParser(bool answers_head_request) : answers_head_request_(answers_head_request) {}
 
-  /// Consumes some of `bytes`: up to the end of the head, of a body piece, or of the response. To be called again
-  /// with the rest while something is left and the state is `head` or `body`.
+  /// Consumes some of `bytes`: up to the end of the head, of a body piece, or of the response. To be called
+  /// again with the rest while something is left and the state is `head` or `body`.
   Step feed(std::string_view bytes);
   /// The connection has been closed: completes a body that lasts until then, and fails any other.
   void end();
@@ -50,7 +50,7 @@ class ResponseParser {
   bool answers_head_request_;
   State state_ = State::head;
   ResponseHead head_;
-  std::string text_;  // the head, or one line of the chunked framing, as far as it has come
+  std::string text_;            // the head, or one line of the chunked framing, as far as it has come
   std::size_t heads_size_ = 0;  // of all heads, interim ones and trailers included
   std::uint64_t left_ = 0;      // of the fixed body or of the chunk
   Chunk chunk_ = Chunk::size_line;

@@ -1,5 +1,5 @@
-// One block for all strings: a copy is one allocation and one memcpy, and there is one place to wipe. Type and
-// value stand beside each other the way the Authorization header wants them.
+// One block for all strings: a copy is one allocation and one memcpy, and there is one place to wipe. Type
+// and value stand beside each other the way the Authorization header wants them.
 #include "grantd/token.hpp"
 
 #include <string.h>

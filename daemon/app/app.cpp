@@ -78,7 +78,7 @@ void App::State::apply(const Configuration& configuration) {
   server.set_limits(settings.daemon);
   parts.log.set_level(settings.daemon.log_level);
   if (socket_file) warn_of_settings_that_need_a_restart(settings.daemon);
-  parts.log.info("configuration_in_force",
+  parts.log.info(socket_file ? "reloaded" : "configured",
                  {{"clients", settings.clients.size()}, {"apis", settings.apis.size()}});
 }
 

@@ -95,9 +95,12 @@ int poll_timeout(const common::Clock& clock, BootTime deadline) {
 }
 
 std::expected<UniqueFd, std::string> connect_to(const std::string& host, std::uint16_t port,
-                                                const common::Clock& clock, BootTime deadline) {
+                                                const common::Clock& clock,
+                                                common::BootClock::duration connect_timeout,
+                                                BootTime deadline) {
   const auto addresses = resolve(host, port);
   if (!addresses) return std::unexpected(addresses.error());
+  deadline = std::min(deadline, clock.now() + connect_timeout);
   const std::string where = host + " port " + std::to_string(port);
   Race race;
   const addrinfo* next = addresses->get();

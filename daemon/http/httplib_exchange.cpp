@@ -101,8 +101,7 @@ std::expected<HttpResponse, TransportError> exchange_with_httplib(const HttpRequ
     if (!made) return failed(Kind::misconfigured, made.error());
     tls = std::move(*made);
   }
-  auto connected =
-      connect_to(url.host, url.port, clock, std::min(deadline, clock.now() + options.connect_timeout));
+  auto connected = connect_to(url.host, url.port, clock, options.connect_timeout, deadline);
   if (!connected) {
     return failed(clock.now() >= deadline ? Kind::timed_out : Kind::unreachable,
                   std::move(connected.error()));
@@ -130,8 +129,8 @@ std::expected<HttpResponse, TransportError> exchange_with_httplib(const HttpRequ
   if (socket.timed_out()) return failed(Kind::timed_out, where + " did not answer in time");
   if (!result)
     return failed(Kind::unreachable, where + " closed the connection before its response was complete");
-  response.status = result->status;
-  for (const auto& [name, value] : result->headers) response.headers.emplace_back(name, value);
+  response.status = reader.status();
+  response.headers = reader.take_headers();
   return response;
 }
 

@@ -72,6 +72,7 @@ void HttplibTransport::send(HttpRequest request, TransportOptions options, commo
                                        .result = {}});
   call->ticket = workers_.run([this, job, deadline, key = std::move(key), weak = std::weak_ptr(call)] {
     job->result = exchange_with_httplib(job->request, job->options, clock_, deadline, job->context);
+    common::wipe_stack();
     loop_.post([this, job, key, weak] {
       if (job->context) keep_context(key, std::move(job->context));
       if (const auto waiting = weak.lock()) finish(waiting, std::move(job->result));

@@ -11,11 +11,13 @@
 
 namespace grantd::daemon {
 
+using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
+
 /// One request to an authorization server. Move-only: the body and the Authorization value hold secrets.
 struct HttpRequest {
   std::string method = "POST";
   config::Url url;
-  std::vector<std::pair<std::string, std::string>> headers{};
+  HttpHeaders headers{};
   common::Secret authorization{};  // value of `Authorization`, empty: none
   common::Secret body{};
   std::string content_type{};
@@ -24,7 +26,7 @@ struct HttpRequest {
 /// The answer, whatever its status. The body may hold a token.
 struct HttpResponse {
   int status = 0;
-  std::vector<std::pair<std::string, std::string>> headers{};
+  HttpHeaders headers{};
   common::Secret body{};
 
   /// First value of the header, compared without case; empty where absent.

@@ -1,11 +1,10 @@
-// cpp-httplib takes a 103 for the answer, drops bare line feeds, and reads headers without end. So a
-// response's head is collected here, held against the same strict rules as an API's, and handed on only then.
+// cpp-httplib takes a 103 for the answer, drops bare line feeds, decodes percent signs in values, gives up on
+// lines over 8 KiB and reads headers without end. So a response's head is collected here and held against the
+// same strict rules as an API's, and the library sees one of ours.
 #include "daemon/http/response_reader.hpp"
 
 #include <algorithm>
 #include <array>
-
-#include "daemon/http1/head.hpp"
 
 namespace grantd::daemon {
 
@@ -51,6 +50,21 @@ bool ResponseReader::fill() {
   return true;
 }
 
+void ResponseReader::replace_head(const http1::ResponseHead& head, std::size_t size) {
+  status_ = head.status;
+  for (const http1::Field& field : head.fields) headers_.emplace_back(field.name, field.value);
+  std::string own = "HTTP/1.1 200 OK\r\n";
+  using Kind = http1::BodyLength::Kind;
+  if (head.body.kind == Kind::chunked) {
+    own += "Transfer-Encoding: chunked\r\n";
+  } else if (head.body.kind != Kind::until_close) {
+    own += "Content-Length: " + std::to_string(head.body.size) + "\r\n";
+  }
+  own += "\r\n";
+  buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(size));
+  buffer_.insert(buffer_.begin(), own.begin(), own.end());
+}
+
 bool ResponseReader::read_head() {
   http1::ResponseHead head;
   for (int heads = 0; heads <= most_informational; ++heads) {
@@ -59,11 +73,11 @@ bool ResponseReader::read_head() {
       if (buffer_.size() > longest_head) return complain("its response head is over 64 KiB");
       if (!fill()) return false;
     }
-    const auto parsed = http1::parse_response_head({buffer_.data(), *size}, method_, head);
-    if (!parsed) return complain("its response is not valid HTTP: " + parsed.error().detail);
+    if (!http1::parse_response_head({buffer_.data(), *size}, method_, head))
+      return complain("its response is not valid HTTP");
     if (head.status >= 200) {
-      head_done_ = true;
-      return true;
+      replace_head(head, *size);
+      return head_done_ = true;
     }
     if (head.status == 101) return complain("it switched to a protocol that nobody asked for");
     buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(*size));

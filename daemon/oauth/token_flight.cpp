@@ -1,6 +1,5 @@
 // The deadline is kept here as well as in the transport: a caller's wait must end even if a name server holds
-// the transport's thread for ever. What comes after the end is dropped, by the weak pointer and the attempt's
-// number.
+// the transport's thread for ever. What the transport says after that finds nobody.
 #include "daemon/oauth/token_flight.hpp"
 
 #include <utility>
@@ -44,8 +43,8 @@ void TokenFlight::ask() {
   const auto& settings = *context_->settings;
   context_->transport.send(std::move(*request),
                            {.connect_timeout = settings.connect_timeout, .tls = settings.tls}, deadline_,
-                           [weak = weak_from_this(), attempt = attempts_](Outcome outcome) {
-                             if (const auto self = weak.lock()) self->land(attempt, outcome);
+                           [weak = weak_from_this()](Outcome outcome) {
+                             if (const auto self = weak.lock()) self->land(outcome);
                            });
 }
 
@@ -69,8 +68,8 @@ common::Result<HttpRequest> TokenFlight::make_request() {
   return request;
 }
 
-void TokenFlight::land(int attempt, const Outcome& outcome) {
-  if (state_ != State::asking || attempt != attempts_) return;
+void TokenFlight::land(const Outcome& outcome) {
+  if (state_ != State::asking) return;
   if (!outcome) {
     auto failed = judge_transport_error(outcome.error());
     observe(failed.result, 0);

@@ -46,7 +46,7 @@ class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
 
   void ask();
   common::Result<HttpRequest> make_request();
-  void land(int attempt, const Outcome& outcome);
+  void land(const Outcome& outcome);
   void fail(FailedExchange failed);
   void on_timer();
   void observe(std::string_view result, int status);

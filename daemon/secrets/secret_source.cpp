@@ -3,6 +3,7 @@
 #include "daemon/secrets/secret_source.hpp"
 
 #include <stdlib.h>
+
 #include <utility>
 
 #include "daemon/secrets/file_secret.hpp"

@@ -78,7 +78,14 @@ void Listener::accept_waiting() {
       case Accepted::none:
         return wait();
       case Accepted::out_of_descriptors:
-        if (!refuse_with_spare()) return resume_.arm_after(rest);
+        switch (refuse_with_spare()) {
+          case Accepted::one:
+            break;
+          case Accepted::none:
+            return wait();
+          default:
+            return resume_.arm_after(rest);
+        }
         break;
       case Accepted::failed:
         return resume_.arm_after(rest);
@@ -127,18 +134,19 @@ void Listener::serve(UniqueFd connection) {
   }
 }
 
-bool Listener::refuse_with_spare() {
-  complain("out_of_descriptors", "a connection cannot be kept; see LimitNOFILE");
+Listener::Accepted Listener::refuse_with_spare() {
   spare_.reset();
   UniqueFd connection{::accept4(listening_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
-  const bool refused = static_cast<bool>(connection);
-  if (refused) {
+  const bool nobody_waits = !connection && errno == EAGAIN;
+  const Accepted outcome = connection ? Accepted::one : nobody_waits ? Accepted::none : Accepted::failed;
+  if (connection) {
+    complain("out_of_descriptors", "a connection cannot be kept; see LimitNOFILE");
     refuse_at_once(connection.get());
     state_.parts.metrics.connection_refused();
   }
   connection.reset();
   spare_ = open_spare();
-  return refused;
+  return outcome;
 }
 
 void Listener::complain(std::string_view event, std::string_view detail) {

@@ -21,7 +21,8 @@ class Listener {
   void accept_waiting();
   Accepted accept_one();
   void serve(common::UniqueFd connection);
-  bool refuse_with_spare();
+  /// Without free descriptors the kernel says so even when nobody waits, so `none` is possible, too.
+  Accepted refuse_with_spare();
   void complain(std::string_view event, std::string_view detail);
 
   ServerState& state_;

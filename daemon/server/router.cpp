@@ -140,7 +140,7 @@ awaitable<void> Router::Routes::proxy(Exchange& exchange) {
   if (api.empty()) return not_found(exchange);
   const std::string_view target = rest.substr(api.size());
   if (target.starts_with('/')) return parts.apis.handle(exchange, api, target);
-  return call_root(parts.apis, exchange, api, "/" + std::string{target});
+  return call_root(parts.apis, exchange, api, std::string{"/"}.append(target));
 }
 
 awaitable<void> MetricsOnlyHandler::handle(Exchange& exchange) {

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import subprocess
 import urllib.parse
 import urllib.request
@@ -15,6 +16,7 @@ class RealAuthorizationServer:
         configuration = {"clients": clients, "resources": resources or {}}
         if certificate:
             configuration |= {"certificate": certificate.certificate.read_text(), "key": certificate.key.read_text()}
+        self._tls = ssl._create_unverified_context() if certificate else None
         self.clients = {client["client_id"]: client for client in clients}
         self._process = subprocess.Popen(["node", str(folder / "server.mjs")], stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -34,8 +36,7 @@ class RealAuthorizationServer:
 
     def token_requests(self, client_id):
         """How many token requests it has seen of this client, successful or not."""
-        with urllib.request.urlopen(self.issuer + "/test/token-requests", timeout=10) as response:
-            return json.load(response).get(client_id, 0)
+        return json.loads(self._open(self.issuer + "/test/token-requests")).get(client_id, 0)
 
     def introspect(self, token, client_id):
         return json.loads(self._post("/token/introspection", token, client_id))
@@ -53,5 +54,8 @@ class RealAuthorizationServer:
             pair = ":".join(urllib.parse.quote_plus(client[name]) for name in ("client_id", "client_secret"))
             headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
         request = urllib.request.Request(self.issuer + path, urllib.parse.urlencode(form).encode(), headers)
-        with urllib.request.urlopen(request, timeout=10) as response:
+        return self._open(request)
+
+    def _open(self, request):
+        with urllib.request.urlopen(request, timeout=10, context=self._tls) as response:
             return response.read()

@@ -36,7 +36,7 @@ def test_an_allowed_wish_reaches_the_token_endpoint(start_daemon, authorization_
     form = authorization_server.form(0)
     expected = {"scope": ("scope", "other"), "resource": ("resource", "https://other.example/"),
                 "audience": ("audience", "other"), "parameters": ("realm", "other"),
-                "assertion": ("assertion", wishes["assertion"]["assertion"])}
+                "assertion": ("client_assertion", wishes["assertion"]["assertion"])}
     assert expected[wish] in form
     assert len([name for name, _ in form if name == "scope"]) == 1
 
@@ -123,8 +123,11 @@ def test_an_assertions_token_is_shared_with_nobody_and_sent_once(start_daemon, a
     first, second = (daemon.post_token("a", assertion=assertion).token for _ in range(2))
     assert len({cached, first, second}) == 3
     assert daemon.get_token("a").token == cached
-    assert ("assertion", assertion) in authorization_server.form(-1)
-    assert ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer") in authorization_server.form(-1)
+    form = authorization_server.form(-1)  # RFC 7523 section 2.2: in place of the client's secret
+    for pair in (("grant_type", "client_credentials"), ("client_id", "worker"), ("client_assertion", assertion),
+                 ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")):
+        assert pair in form
+    assert authorization_server.requests[-1].header("Authorization") is None
     authorization_server.otherwise = answer(503)
     before = authorization_server.count
     assert_problem(daemon.post_token("a", assertion=assertion), "authorization_server_unavailable")

@@ -186,7 +186,7 @@ def test_a_call_may_say_which_token_it_wants(start_daemon, authorization_server,
     assert daemon.call("x", headers=[*wishes, ("Grantd-Force-Renewal", "true")]).status == 200
     assert authorization_server.count == before + 1
     assert daemon.call("x", headers=[("Grantd-Assertion", "abc.def.ghi")]).status == 200
-    assert ("assertion", "abc.def.ghi") in authorization_server.form()
+    assert ("client_assertion", "abc.def.ghi") in authorization_server.form()
 
 
 @pytest.mark.parametrize("header", [("Grantd-Min-Valid", "soon"), ("Grantd-Force-Renewal", "maybe"),

@@ -19,7 +19,8 @@ def serve(start_daemon, authorization_server, api_server):
     return start
 
 
-@pytest.mark.parametrize("method, body", [("GET", b""), ("POST", b"payload"), ("PUT", b"x" * 200_000)])
+@pytest.mark.parametrize("method, body", [("GET", b""), ("POST", b"payload"), ("PUT", b"x" * 200_000)],
+                         ids=["no body", "small", "large"])
 def test_a_refused_request_is_sent_again_whole_with_a_new_token(serve, api_server, authorization_server, method, body):
     daemon = serve()
     api_server.refused.add(first := daemon.get_token("a").token)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from api_server import events
+from api_server import events, respond
 from authorization_server import gated, new_token, token
 from grantd import api, client, daemon_program, is_sanitized, known_secrets, until
 from local_http import BrokenOff
@@ -175,9 +175,10 @@ def memory_holds(pid, needle):
 def test_dropped_tokens_are_wiped_from_memory(start_daemon, authorization_server, api_server):
     first = new_token()
     authorization_server.script(token(access_token=first))
+    api_server.on("/test", respond(200))
     daemon = start_daemon(one(authorization_server) | {"apis": {"x": api(api_server, "a")}})
     assert daemon.get_token("a").token == first
-    assert daemon.call("x", "/", "POST", body=b"x").status == 200
+    assert daemon.call("x", "/test", "POST", body=b"x").status == 200
     assert memory_holds(daemon.process.pid, first.encode())
     api_server.close()  # and with it the connections that carried the token
     assert daemon.delete_token("a").status == 204

@@ -86,7 +86,7 @@ def test_forced_renewals_at_once_share_a_request(start_daemon, authorization_ser
     until(lambda: authorization_server.count >= 2)
     gate.set()
     assert {response.status for response in answers(connections)} == {200}
-    assert authorization_server.count <= 3  # the running one and the next
+    assert authorization_server.count <= 5  # those that arrive while one runs share the next
 
 
 @pytest.mark.stampede

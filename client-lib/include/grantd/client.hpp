@@ -39,10 +39,11 @@ bool is_unauthorized(const Result& result) {
 
 }  // namespace detail
 
-/// The way to the daemon. Cheap to copy (copies share their connections), usable from many threads and on both
-/// sides of a fork; starts no thread, raises no signal, connects at the first call. A daemon that restarts is
-/// reconnected to: what it cannot have processed, and whatever may be done twice, is asked again, and a daemon
-/// that was there before is waited for, for 2 s (half of `timeout` at most). Every failure is an `Error`.
+/// The way to the daemon. Cheap to copy (copies share their connections), usable from many threads and on
+/// both sides of a fork; starts no thread, raises no signal, connects at the first call. A daemon that
+/// restarts is reconnected to: what it cannot have processed, and whatever may be done twice, is asked again,
+/// and a daemon that was there before is waited for, for 2 s (half of `timeout` at most). Every failure is an
+/// `Error`.
 class GRANTD_EXPORT Client {
  public:
   Client() : Client(ClientOptions{}) {}
@@ -53,8 +54,8 @@ class GRANTD_EXPORT Client {
   Token get_access_token(std::string_view name, const TokenRequest& request = {},
                          std::stop_token stop = {}) const;
 
-  /// Calls `send` with a token and gives back what it returned. If that is a 401 (a status, or anything with a
-  /// `status`), the token is renewed and `send` called once more with the new one, if there is a new one.
+  /// Calls `send` with a token and gives back what it returned. If that is a 401 (a status, or anything with
+  /// a `status`), the token is renewed and `send` called once more with the new one, if there is a new one.
   template <class Send>
   auto with_token(std::string_view name, Send&& send, const TokenRequest& request = {},
                   std::stop_token stop = {}) const {
@@ -72,8 +73,8 @@ class GRANTD_EXPORT Client {
   /// An HTTP client for one API definition. Asks nothing yet.
   HttpClient http(std::string_view api) const;
 
-  /// A DPoP proof (RFC 9449) for a request that the caller sends itself with `token`. `nonce`: the API's, where
-  /// it demanded one.
+  /// A DPoP proof (RFC 9449) for a request that the caller sends itself with `token`. `nonce`: the API's,
+  /// where it demanded one.
   std::string dpop_proof(std::string_view name, std::string_view method, std::string_view url,
                          const Token& token, std::string_view nonce = {}, std::stop_token stop = {}) const;
 

@@ -11,8 +11,8 @@
 
 namespace grantd {
 
-/// What every failing call throws. `what()` is a sentence for people: it holds neither a token nor a secret, and
-/// no control character. Programs decide by `code()`.
+/// What every failing call throws. `what()` is a sentence for people: it holds neither a token nor a secret,
+/// and no control character. Programs decide by `code()`.
 class GRANTD_EXPORT Error : public std::runtime_error {
  public:
   /// What goes with a failure besides code and sentence, as far as it is known.
@@ -30,8 +30,8 @@ class GRANTD_EXPORT Error : public std::runtime_error {
   ~Error() override;
 
   /// One of the daemon's codes, e.g. "access_denied" or "token_request_rejected"; or "daemon_unreachable" (no
-  /// daemon, or nothing that answers like one), "timeout" (`ClientOptions::timeout` has passed), "cancelled" (by
-  /// the call's stop token).
+  /// daemon, or nothing that answers like one), "timeout" (`ClientOptions::timeout` has passed), "cancelled"
+  /// (by the call's stop token).
   std::string_view code() const noexcept;
   /// Status of the daemon's answer; 0 where there was none.
   int http_status() const noexcept;

@@ -33,8 +33,8 @@ struct Request {
   std::string method = "GET";
   /// Relative to the API's `base_url`, with or without a leading slash, percent-encoded, with its query.
   std::string path{};
-  /// Neither framing headers (`Content-Length`, `Transfer-Encoding`, `Connection`, `Host` ...) nor `Grantd-*`;
-  /// `Authorization` and `DPoP` are the daemon's to set.
+  /// Neither framing headers (`Content-Length`, `Transfer-Encoding`, `Connection`, `Host` ...) nor
+  /// `Grantd-*`; `Authorization` and `DPoP` are the daemon's to set.
   Headers headers{};
   std::string body{};
   std::string content_type{};
@@ -51,20 +51,20 @@ struct Response {
 
 /// Where a streamed request body comes from.
 struct BodySource {
-  /// Fills the front of the buffer and returns how many characters it put there; 0: the end. May block and may
-  /// throw; what it throws ends the call and reaches its caller. Empty: the request's own `body` is sent.
+  /// Fills the front of the buffer and returns how many characters it put there; 0: the end. May block and
+  /// may throw; what it throws ends the call and reaches its caller. Empty: the request's own `body` is sent.
   std::function<std::size_t(std::span<char>)> read{};
   /// All characters that will come, where known: sent as `Content-Length`; else the body is chunked.
   std::optional<std::uint64_t> size{};
 };
 
-/// Takes a streamed response body piece by piece as it arrives. `head` has status and headers and an empty body.
-/// What it throws ends the call and reaches its caller.
+/// Takes a streamed response body piece by piece as it arrives. `head` has status and headers and an empty
+/// body. What it throws ends the call and reaches its caller.
 using BodySink = std::function<void(const Response& head, std::string_view piece)>;
 
 /// Requests to one API through the daemon, which adds the token, and on a 401 renews it and sends the request
-/// once more; the token never enters this process. Every status of the API is an answer; what the daemon itself
-/// has to say is thrown as an `Error`. Cheap to copy, usable from many threads.
+/// once more; the token never enters this process. Every status of the API is an answer; what the daemon
+/// itself has to say is thrown as an `Error`. Cheap to copy, usable from many threads.
 class GRANTD_EXPORT HttpClient {
  public:
   Response get(std::string_view path, std::stop_token stop = {}) const;

@@ -29,13 +29,14 @@ struct TokenRequest {
   std::string assertion{};
   /// Least validity the token must have left; unset: the daemon's default.
   std::optional<std::chrono::seconds> min_valid{};
-  /// `Token::version()` of a token that an API refused: it is renewed unless somebody else has done so already.
+  /// `Token::version()` of a token that an API refused: it is renewed unless somebody else has done so
+  /// already.
   std::string rejected{};
 };
 
-/// An access token. All its strings live in one block, which copies cheaply and is wiped when it is dropped; the
-/// views are valid while this object is neither changed nor dropped. There is no way to print one by accident.
-/// A default-constructed one is empty.
+/// An access token. All its strings live in one block, which copies cheaply and is wiped when it is dropped;
+/// the views are valid while this object is neither changed nor dropped. There is no way to print one by
+/// accident. A default-constructed one is empty.
 class GRANTD_EXPORT Token {
  public:
   /// What a token consists of, for making one by hand, in a test say.
@@ -77,9 +78,7 @@ class GRANTD_EXPORT Token {
     std::size_t version = 0;
   };
 
-  std::size_t size() const noexcept {
-    return sizes_.type + 1 + sizes_.value + sizes_.scope + sizes_.version;
-  }
+  std::size_t size() const noexcept { return sizes_.type + 1 + sizes_.value + sizes_.scope + sizes_.version; }
   std::string_view view(std::size_t offset, std::size_t length) const noexcept {
     return block_ ? std::string_view{block_.get() + offset, length} : std::string_view{};
   }

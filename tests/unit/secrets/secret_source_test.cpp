@@ -24,7 +24,7 @@ namespace config = grantd::config;
 struct Directory {
   fs::path path;
   Directory() {
-    std::string pattern = (fs::temp_directory_path() / "grantd-secrets-XXXXXX").string();
+    std::string pattern = (fs::temp_directory_path() / "grantd-secrets-").string() + std::string(6, 'X');
     REQUIRE(::mkdtemp(pattern.data()) != nullptr);
     path = pattern;
   }

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "client-lib/src/connector.hpp"
+#include "client-lib/src/local_call.hpp"
+#include "common/secret.hpp"
+#include "grantd/token.hpp"
+
+namespace grantd::detail {
+
+/// The daemon's answer to a request for a token: the JSON object as it came, and what it says.
+struct TokenAnswer {
+  Token token{};
+  common::Secret json{};
+};
+TokenAnswer ask_for_token(Connector& connector, std::string_view name, const TokenRequest& request,
+                          std::stop_token stop);
+
+/// The request for a token: a GET where nothing is asked beyond the definition, else a POST with JSON.
+LocalRequest token_request(const std::string& target, const TokenRequest& request);
+
+/// Path of a definition's token. Error "invalid_request" for a name that no definition can have.
+std::string token_target(std::string_view name);
+
+/// Nothing where `json` is not a token as the daemon gives them, or what it holds could not travel in a
+/// header.
+std::optional<Token> parse_token(std::string_view json);
+
+/// RFC 3339, in UTC.
+std::optional<std::chrono::system_clock::time_point> parse_utc(std::string_view text);
+
+/// Throws Error "invalid_request" for what no client or API can be called.
+void check_name(std::string_view name);
+
+}  // namespace grantd::detail

@@ -1,0 +1,156 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "daemon/server/json_text.hpp"
+#include "daemon/server/problem.hpp"
+#include "daemon/server/refusal_log.hpp"
+#include "daemon/server/token_document.hpp"
+#include "daemon/server/token_wishes.hpp"
+#include "tests/fakes/log_recorder.hpp"
+#include "tests/fakes/manual_clock.hpp"
+
+namespace grantd::tests {
+namespace {
+
+using namespace daemon;
+using namespace std::chrono_literals;
+
+TEST_CASE("token wishes: every member of a JSON body is read") {
+  const auto wishes = parse_token_json(R"({"scope":"a b","resource":["urn:x","","urn:y"],"audience":"aud",
+      "parameters":{"p":"1","q":""},"assertion":"ey.J","min_valid":30,"force_renewal":true,"rejected":"v1"})");
+  REQUIRE(wishes);
+  CHECK(wishes->scope == "a b");
+  CHECK(wishes->resource == std::vector<std::string>{"urn:x", "urn:y"});
+  CHECK(wishes->audience == "aud");
+  CHECK(wishes->parameters == std::map<std::string, std::string>{{"p", "1"}, {"q", ""}});
+  CHECK(wishes->assertion.reveal() == "ey.J");
+  CHECK(wishes->min_valid == 30s);
+  CHECK(wishes->force_renewal);
+  CHECK(wishes->rejected == "v1");
+  CHECK(parse_token_json(R"({"resource":"urn:z"})")->resource == std::vector<std::string>{"urn:z"});
+  CHECK(parse_token_json("{}"));
+  CHECK(parse_token_json(""));
+}
+
+TEST_CASE("token wishes: a body that is anything else is refused, and never quoted") {
+  using namespace std::string_view_literals;
+  for (const auto text : {"[]"sv,
+                          "5"sv,
+                          "\"x\""sv,
+                          "null"sv,
+                          "true"sv,
+                          "{"sv,
+                          "nonsense"sv,
+                          " "sv,
+                          R"({"scope":5})"sv,
+                          R"({"scope":null})"sv,
+                          R"({"scope":["a"]})"sv,
+                          R"({"scope":{}})"sv,
+                          R"({"unknown":1})"sv,
+                          R"({"scope":"a","scope":"a"})"sv,
+                          R"({"resource":[1]})"sv,
+                          R"({"resource":[["a"]]})"sv,
+                          R"({"resource":[{}]})"sv,
+                          R"({"resource":{"a":"b"}})"sv,
+                          R"({"parameters":[]})"sv,
+                          R"({"parameters":{"a":1}})"sv,
+                          R"({"parameters":{"a":{}}})"sv,
+                          R"({"parameters":{"a":"1","a":"2"}})"sv,
+                          R"({"parameters":"a=b"})"sv,
+                          R"({"assertion":1})"sv,
+                          R"({"min_valid":"10"})"sv,
+                          R"({"min_valid":-1})"sv,
+                          R"({"min_valid":1.5})"sv,
+                          R"({"min_valid":1e3})"sv,
+                          R"({"min_valid":31536001})"sv,
+                          R"({"force_renewal":"yes"})"sv,
+                          R"({"force_renewal":1})"sv,
+                          R"({"assertion":"hush")"sv,
+                          R"({"assertion":"hush"}})"sv,
+                          R"({"scope":"x"} trailing)"sv,
+                          "{\"scope\":\"\xff\"}"sv,
+                          R"({"scope":"x",})"sv,
+                          "{\"scope\":\"\0\"}"sv,
+                          R"({scope:"x"})"sv}) {
+    CAPTURE(text);
+    const auto wishes = parse_token_json(text);
+    REQUIRE_FALSE(wishes);
+    CHECK(wishes.error().code == common::ErrorCode::invalid_request);
+    CHECK_FALSE(wishes.error().detail.empty());
+    CHECK(wishes.error().detail.find("hush") == std::string::npos);
+  }
+  CHECK_FALSE(parse_token_json(std::string(60'000, '[')));
+  CHECK_FALSE(parse_token_json(R"({"parameters":)" + std::string(60'000, '{')));
+}
+
+TEST_CASE("token document: escapes what JSON wants escaped and never counts below zero") {
+  Token token{
+      .access_token = common::Secret{"a\\\"b"}, .type = TokenType::dpop, .scope = "x y", .version = "v"};
+  token.expires = common::BootTime{10s};
+  token.expires_wall =
+      common::WallTime{std::chrono::sys_days{std::chrono::year{2027} / 2 / 3} + 4h + 5min + 6789ms};
+  auto document = nlohmann::json::parse(token_document(token, "c", common::BootTime{1500ms}));
+  CHECK(document.at("access_token") == "a\\\"b");
+  CHECK(document.at("token_type") == "DPoP");
+  CHECK(document.at("expires_in") == 8);
+  CHECK(document.at("expires_at") == "2027-02-03T04:05:06Z");
+  document = nlohmann::json::parse(token_document(token, "c", common::BootTime{11s}));
+  CHECK(document.at("expires_in") == 0);
+}
+
+TEST_CASE("json strings: whatever bytes come in, valid JSON goes out") {
+  for (const std::string& text :
+       {std::string{"plain"}, std::string{"\"\\\n\t\x01\x7f"}, std::string{"\xff\xfe"},
+        std::string{"gr\xc3\xbc\xc3\x9f"}, std::string{"nul\0", 4}, std::string{}}) {
+    std::string out;
+    append_json_string(out, text);
+    const auto parsed = nlohmann::json::parse(out);
+    if (text.find('\xff') == std::string::npos) {
+      CHECK(parsed == text);
+    } else {
+      CHECK(parsed == "\xef\xbf\xbd\xef\xbf\xbd");
+    }
+  }
+}
+
+TEST_CASE("problem: bears every member that applies and no other") {
+  const common::Error full{.code = common::ErrorCode::token_request_rejected,
+                           .detail = "why",
+                           .oauth_error = "invalid_scope",
+                           .oauth_error_description = "no such scope",
+                           .retry_after = 5s};
+  const LocalResponse response = problem_response(full, "client", "api");
+  CHECK(response.status == 502);
+  CHECK(response.content_type == "application/problem+json");
+  CHECK(response.extra_headers == "Retry-After: 5\r\n");
+  CHECK(nlohmann::json::parse(response.body) ==
+        nlohmann::json{{"type", "urn:grantd:error:token_request_rejected"},
+                       {"title", std::string{title(full.code)}},
+                       {"status", 502},
+                       {"detail", "why"},
+                       {"code", "token_request_rejected"},
+                       {"client", "client"},
+                       {"api", "api"},
+                       {"oauth_error", "invalid_scope"},
+                       {"oauth_error_description", "no such scope"},
+                       {"retry_after", 5}});
+  const auto bare =
+      nlohmann::json::parse(problem_response({.code = common::ErrorCode::not_found, .detail = "x"}).body);
+  CHECK(bare.size() == 5);
+}
+
+TEST_CASE("refusals: a caller refused in a loop does not fill the log, and what is left out is counted") {
+  ManualTime time;
+  LogRecorder log;
+  RefusalLog refusals{time.timers, log};
+  for (int i = 0; i < 100; ++i) refusals.refused({.pid = 5, .uid = 6, .gid = 7}, "a");
+  CHECK(log.lines().size() == 60);
+  CHECK(log.lines().front().find("event=access_denied for=a uid=6 gid=7 pid=5") != std::string::npos);
+  time.advance(61s);
+  refusals.refused({.pid = 5, .uid = 6, .gid = 7}, "a");
+  CHECK(log.has("event=access_denied_repeatedly left_out=40"));
+}
+
+}  // namespace
+}  // namespace grantd::tests
