@@ -56,9 +56,10 @@ std::unique_ptr<Connection> ConnectionPool::take_slot(std::size_t i) {
 
 bool ConnectionPool::put_slot(std::size_t i, std::unique_ptr<Connection>& connection) {
   Connection* empty = nullptr;
-  if (!slots_[i].compare_exchange_strong(empty, connection.get(), std::memory_order_acq_rel)) return false;
-  static_cast<void>(connection.release());
-  return true;
+  Connection* const kept = connection.release();
+  if (slots_[i].compare_exchange_strong(empty, kept, std::memory_order_acq_rel)) return true;
+  connection.reset(kept);
+  return false;
 }
 
 }  // namespace grantd::detail
