@@ -6,6 +6,7 @@
 
 #include "daemon/app/app.hpp"
 #include "daemon/app/process_hardening.hpp"
+#include "daemon/crypto/wiped_memory.hpp"
 
 namespace {
 

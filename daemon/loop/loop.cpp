@@ -1,5 +1,5 @@
-// Asio's own timers run on CLOCK_MONOTONIC, which stops while the machine sleeps; a token's life does not. So all
-// deadlines hang on one timerfd of the boot clock.
+// Asio's own timers run on CLOCK_MONOTONIC, which stops while the machine sleeps; a token's life does not. So
+// all deadlines hang on one timerfd of the boot clock.
 #include "daemon/loop/loop.hpp"
 
 #include <sys/timerfd.h>

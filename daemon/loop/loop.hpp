@@ -15,8 +15,8 @@ namespace grantd::daemon {
 
 namespace asio = boost::asio;
 
-/// The concrete executor is named everywhere: a type-erased one costs an indirect call and an allocation for each
-/// operation.
+/// The concrete executor is named everywhere: a type-erased one costs an indirect call and an allocation for
+/// each operation.
 using Executor = asio::io_context::executor_type;
 template <class T = void>
 using awaitable = asio::awaitable<T, Executor>;
@@ -24,8 +24,8 @@ inline constexpr asio::use_awaitable_t<Executor> use_awaitable{};
 using LocalSocket = asio::basic_stream_socket<asio::local::stream_protocol, Executor>;
 using TcpSocket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 
-/// The event loop: one thread that owns all state of the daemon. Everything here is for that thread only, except
-/// `post`.
+/// The event loop: one thread that owns all state of the daemon. Everything here is for that thread only,
+/// except `post`.
 class Loop {
  public:
   explicit Loop(const common::Clock& clock);

@@ -1,5 +1,5 @@
-// Threads are made on demand and detached: one that hangs in the resolver cannot be joined. They share ownership of
-// the queue's state, so that they may outlive the Workers object.
+// Threads are made on demand and detached: one that hangs in the resolver cannot be joined. They share
+// ownership of the queue's state, so that they may outlive the Workers object.
 #include "daemon/loop/workers.hpp"
 
 #include <pthread.h>
@@ -21,7 +21,7 @@ struct WorkerState : std::enable_shared_from_this<WorkerState> {
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::deque<std::shared_ptr<WorkerJob>> queue;  // the rest is guarded by mutex
-  std::size_t threads = 0;                 // not counting those in abandoned jobs
+  std::size_t threads = 0;                       // not counting those in abandoned jobs
   std::size_t sleeping = 0;
   std::size_t abandoned = 0;
   bool stopping = false;

@@ -14,8 +14,9 @@ namespace grantd::daemon {
 /// Threads for what blocks: requests to authorization servers and name lookups. A job gets values and gives
 /// values back to the loop; it must not touch the loop's state.
 ///
-/// A job that does not come back (a resolver that never answers cannot be interrupted) can be given up: its slot is
-/// then free for another thread, up to a bound, so that one dead name server does not starve everybody else.
+/// A job that does not come back (a resolver that never answers cannot be interrupted) can be given up: its
+/// slot is then free for another thread, up to a bound, so that one dead name server does not starve
+/// everybody else.
 class Workers {
  public:
   /// At most `limit` jobs run at once besides those given up; of these at most `abandoned_limit`.

@@ -79,19 +79,19 @@ TEST_CASE("caller's request: what allow_overrides names is granted") {
                                      7);
   REQUIRE(granted.has_value());
   CHECK(granted->query.variant == Variant{.scope = {"admin"},
-                                                  .resource = {"https://b.example"},
-                                                  .audience = "other",
-                                                  .parameters = {{"tenant", "1"}}});
+                                          .resource = {"https://b.example"},
+                                          .audience = "other",
+                                          .parameters = {{"tenant", "1"}}});
   CHECK(granted->assertion.reveal() == "e.y.J");
 }
 
 TEST_CASE("caller's request: in the proxy the API's scopes are the ones that count") {
   const auto client = client_with({});
   CatalogApi api{.settings = nullptr,
-                         .client = nullptr,
-                         .access = AccessPolicy{{}, {}},
-                         .variant = {.scope = {"invoices"}},
-                         .metrics = nullptr};
+                 .client = nullptr,
+                 .access = AccessPolicy{{}, {}},
+                 .variant = {.scope = {"invoices"}},
+                 .metrics = nullptr};
   CHECK(grant_request(client, &api, {.scope = "invoices"}, 7).has_value());
   CHECK_FALSE(grant_request(client, &api, {.scope = "read"}, 7).has_value());
 }

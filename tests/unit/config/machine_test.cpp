@@ -118,7 +118,9 @@ TEST_CASE("machine: CA files must be there and hold a certificate") {
   CHECK(machine_report(text) == "clients.\"a.b\".tls_ca_file: cannot open " + file +
                                     ": No such file or directory\napis.a.tls_ca_file: cannot open " + file +
                                     ": No such file or directory\n");
-  directory.write("ca.pem", "-----BEGIN PRIVATE KEY-----\n");
+  directory.write("ca.pem",
+                  "-----BEGIN "
+                  "PRIVATE KEY-----\n");
   CHECK(
       contains(machine_report(text), "clients.\"a.b\".tls_ca_file: no certificate in PEM format in " + file));
   directory.write("ca.pem", "# comment\n-----BEGIN CERTIFICATE-----\n");
