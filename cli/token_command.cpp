@@ -1,5 +1,6 @@
 // `grantctl token`: the token goes to standard output and nowhere else, so that `$(grantctl token x)` is all
 // a script needs.
+#include <cstdint>
 #include <memory>
 
 #include "cli/context.hpp"

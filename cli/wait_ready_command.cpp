@@ -1,6 +1,7 @@
 // `grantctl wait-ready`: asks again and again rather than once, for it is run while the daemon is still being
 // started, when there may be no socket, one that refuses, or one whose permissions are not set yet.
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <thread>

@@ -2,17 +2,36 @@
 // leniently: line ends and line starts are where two parsers begin to disagree about where a message ends.
 #include "daemon/http1/raw_scan.hpp"
 
+#include <cstdint>
+#include <cstring>
+
 namespace grantd::daemon::http1 {
 namespace {
 
-// Without branches inside the loop, so that the compiler can look at many bytes at once.
-bool has_control_character(std::string_view line) {
-  bool found = false;
-  for (const char c : line) {
-    const auto byte = static_cast<unsigned char>(c);
-    found |= (byte < 0x20 && byte != '\t') || byte == 0x7f;
+/// Sixteen bytes looked at together, in a form that GCC and clang turn into vector instructions.
+using Block [[gnu::vector_size(16)]] = signed char;
+
+// Signed, so that bytes over 0x7f are negative. Line ends are judged line by line.
+Block controls(Block block) {
+  return ((block < ' ') & (block >= 0) & (block != '\t') & (block != '\r') & (block != '\n')) |
+         (block == 0x7f);
+}
+
+bool has_control_character(std::string_view head) {
+  Block found{};
+  Block block;
+  for (; head.size() >= sizeof block; head.remove_prefix(sizeof block)) {
+    std::memcpy(&block, head.data(), sizeof block);
+    found |= controls(block);
   }
-  return found;
+  char rest[sizeof block];
+  std::memset(rest, ' ', sizeof rest);
+  if (!head.empty()) std::memcpy(rest, head.data(), head.size());
+  std::memcpy(&block, rest, sizeof block);
+  found |= controls(block);
+  std::uint64_t halves[2];
+  std::memcpy(halves, &found, sizeof halves);
+  return (halves[0] | halves[1]) != 0;
 }
 
 std::optional<std::string_view> check_field_line(std::string_view line) {
@@ -30,6 +49,7 @@ std::optional<std::string_view> check_field_line(std::string_view line) {
 }  // namespace
 
 std::optional<std::string_view> find_malformed_line(std::string_view head) {
+  if (has_control_character(head)) return "the head holds a control character";
   bool first = true;
   while (true) {
     const auto end = head.find('\n');
@@ -42,7 +62,7 @@ std::optional<std::string_view> find_malformed_line(std::string_view head) {
       if (!head.empty()) return "bytes follow the head's empty line";
       return std::nullopt;
     }
-    if (has_control_character(line)) return "the head holds a control character";
+    if (line.find('\r') != std::string_view::npos) return "a line holds a bare carriage return";
     if (!first) {
       if (const auto wrong = check_field_line(line)) return wrong;
     }

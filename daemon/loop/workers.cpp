@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <system_error>
 #include <thread>
 
 namespace grantd::daemon {
@@ -35,7 +36,11 @@ struct WorkerState : std::enable_shared_from_this<WorkerState> {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    std::thread([self = shared_from_this()] { self->work(); }).detach();
+    try {
+      std::thread([self = shared_from_this()] { self->work(); }).detach();
+    } catch (const std::system_error&) {
+      --threads;  // the job waits for a thread that is there already, or for its caller's deadline
+    }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 

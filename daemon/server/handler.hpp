@@ -18,6 +18,8 @@ struct LocalResponse {
   int status = 200;
   std::string_view content_type = "application/json";  // empty: no body, no Content-Type
   std::string body{};
+  /// A body that stays the handler's, instead of `body`; valid until `respond` has returned.
+  std::string_view borrowed_body{};
   /// Further header lines, each complete with CRLF, e.g. "Retry-After: 3\r\n".
   std::string extra_headers{};
 };

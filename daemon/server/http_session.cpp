@@ -176,6 +176,9 @@ awaitable<void> HttpSession::run() {
     } catch (...) {
       failure = std::current_exception();
     }
+    gone_action_ = nullptr;
+    const bool plain = !failure && finished_ && keep_alive_ && !broken_ && decoder_.complete();
+    if (plain && !state_->draining && socket_.is_open()) continue;
     const bool again = co_await end_request(failure);
     if (!again) co_return;
   }
@@ -195,7 +198,6 @@ awaitable<void> HttpSession::refuse(Error error) {
 }
 
 awaitable<bool> HttpSession::end_request(std::exception_ptr failure) {
-  gone_action_ = nullptr;
   if (!socket_.is_open()) co_return false;
   if (failure || (!finished_ && !written_ && !broken_)) report_failure(failure);
   if (!finished_ && !written_ && !broken_) {

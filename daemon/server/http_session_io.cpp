@@ -158,10 +158,12 @@ awaitable<void> HttpSession::respond(LocalResponse response) {
   append_number(head, static_cast<std::size_t>(response.status));
   head.append(1, ' ').append(reason(response.status)).append("\r\n");
   const bool has_body = !response.content_type.empty();
+  const std::string_view body =
+      response.borrowed_body.empty() ? std::string_view{response.body} : response.borrowed_body;
   if (has_body) head.append("Content-Type: ").append(response.content_type).append("\r\n");
   if (response.status != 204) {
     head.append("Content-Length: ");
-    append_number(head, has_body ? response.body.size() : 0);
+    append_number(head, has_body ? body.size() : 0);
     head.append("\r\n");
   }
   head.append(response.extra_headers);
@@ -174,7 +176,7 @@ awaitable<void> HttpSession::respond(LocalResponse response) {
 
   const bool body_sent = has_body && head_.method != "HEAD";
   const std::array<asio::const_buffer, 2> pieces{
-      asio::buffer(head), asio::const_buffer(response.body.data(), body_sent ? response.body.size() : 0)};
+      asio::buffer(head), asio::const_buffer(body.data(), body_sent ? body.size() : 0)};
   const std::size_t total = pieces[0].size() + pieces[1].size();
   written_ = true;
   const auto sent = send_now(pieces, 0);

@@ -38,9 +38,10 @@ void append_utc(std::string& out, common::WallTime time) {
   out += 'Z';
 }
 
-std::string token_document(const Token& token, std::string_view client, common::BootTime now) {
+void write_token_document(std::string& text, const Token& token, std::string_view client,
+                          common::BootTime now) {
   const auto left = std::chrono::floor<std::chrono::seconds>(token.expires - now);
-  std::string text;
+  text.clear();
   text.reserve(256 + token.access_token.size() + token.scope.size() + client.size() + token.version.size());
   text += "{\"access_token\":";
   append_json_string(text, token.access_token.reveal());
@@ -56,7 +57,6 @@ std::string token_document(const Token& token, std::string_view client, common::
   text += ",\"version\":";
   append_json_string(text, token.version);
   text += '}';
-  return text;
 }
 
 }  // namespace grantd::daemon

@@ -7,8 +7,9 @@
 
 namespace grantd::daemon {
 
-/// The token as the local API gives it.
-std::string token_document(const Token& token, std::string_view client, common::BootTime now);
+/// Writes the token as the local API gives it into `text`, whose memory is used again.
+void write_token_document(std::string& text, const Token& token, std::string_view client,
+                          common::BootTime now);
 
 /// RFC 3339 in UTC, whole seconds: "2026-01-01T00:00:00Z".
 void append_utc(std::string& out, common::WallTime time);

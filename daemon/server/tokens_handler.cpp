@@ -2,6 +2,8 @@
 // waiting coroutine. Everything else goes through the same rules in grant_request.
 #include "daemon/server/tokens_handler.hpp"
 
+#include <string.h>
+
 #include "common/local_api.hpp"
 #include "daemon/server/problem.hpp"
 #include "daemon/server/token_document.hpp"
@@ -23,10 +25,10 @@ awaitable<void> TokensHandler::handle(Exchange& exchange, std::string client) {
 }
 
 Result<std::shared_ptr<CatalogClient>> TokensHandler::find(const Exchange& exchange, std::string_view name,
-                                                           bool for_token) {
+                                                           bool for_token, common::BootTime now) {
   auto client = catalog_.now->client(name);
   if (!client) return fail(ErrorCode::unknown_client, "no client definition has this name");
-  if (!client->access.admits(exchange.peer(), timers_.now())) {
+  if (!client->access.admits(exchange.peer(), now)) {
     refusals_.refused(exchange.peer(), name);
     return fail(ErrorCode::access_denied,
                 "the definition does not admit the user of this process; see allow_users and allow_groups");
@@ -39,15 +41,20 @@ Result<std::shared_ptr<CatalogClient>> TokensHandler::find(const Exchange& excha
 }
 
 awaitable<void> TokensHandler::get(Exchange& exchange, std::string name) {
-  auto client = find(exchange, name, true);
+  const auto now = timers_.now();
+  auto client = find(exchange, name, true, now);
   if (!client) {
     co_await exchange.respond(problem_response(client.error(), name));
     co_return;
   }
   if (exchange.request().query.empty()) {
-    const TokenQuery own{.variant = (*client)->variant, .uid = exchange.peer().uid};
-    if (const auto at_once = (*client)->tokens->get_now(own)) {
-      co_await answer(exchange, **client, *at_once);
+    own_query_.variant = (*client)->variant;
+    own_query_.uid = exchange.peer().uid;
+    if (const auto at_once = (*client)->tokens->get_now(own_query_)) {
+      std::string text;
+      LocalResponse response = begin_answer(text, **client, *at_once, now);
+      co_await exchange.respond(std::move(response));
+      end_answer(text);
       co_return;
     }
   }
@@ -60,7 +67,7 @@ awaitable<void> TokensHandler::get(Exchange& exchange, std::string name) {
 }
 
 awaitable<void> TokensHandler::post(Exchange& exchange, std::string name) {
-  auto client = find(exchange, name, true);
+  auto client = find(exchange, name, true, timers_.now());
   if (!client) {
     co_await exchange.respond(problem_response(client.error(), name));
     co_return;
@@ -89,19 +96,28 @@ awaitable<void> TokensHandler::hand_out(Exchange& exchange, std::shared_ptr<Cata
     co_return;
   }
   const HandoutResult result = co_await obtain_token(client, std::move(*granted));
-  co_await answer(exchange, *client, result);
+  std::string text;
+  LocalResponse response = begin_answer(text, *client, result, timers_.now());
+  co_await exchange.respond(std::move(response));
+  end_answer(text);
 }
 
-awaitable<void> TokensHandler::answer(Exchange& exchange, const CatalogClient& client,
-                                      const HandoutResult& result) {
+LocalResponse TokensHandler::begin_answer(std::string& text, const CatalogClient& client,
+                                          const HandoutResult& result, common::BootTime now) {
   const std::string& name = client.settings->name;
-  if (!result) return exchange.respond(problem_response(result.error(), name));
-  return exchange.respond({.body = token_document(*result->token, name, timers_.now()),
-                           .extra_headers = "Cache-Control: no-store\r\n"});
+  if (!result) return problem_response(result.error(), name);
+  text = std::move(spare_text_);
+  write_token_document(text, *result->token, name, now);
+  return {.borrowed_body = text, .extra_headers = "Cache-Control: no-store\r\n"};
+}
+
+void TokensHandler::end_answer(std::string& text) {
+  ::explicit_bzero(text.data(), text.size());
+  spare_text_ = std::move(text);
 }
 
 awaitable<void> TokensHandler::evict(Exchange& exchange, std::string name) {
-  const auto client = find(exchange, name, false);
+  const auto client = find(exchange, name, false, timers_.now());
   auto done = Result<void>{};
   if (!client) {
     done = std::unexpected(client.error());

@@ -21,14 +21,20 @@ class TokensHandler {
   awaitable<void> post(Exchange& exchange, std::string name);
   awaitable<void> evict(Exchange& exchange, std::string name);
   awaitable<void> hand_out(Exchange& exchange, std::shared_ptr<CatalogClient> client, CallerRequest wishes);
-  awaitable<void> answer(Exchange& exchange, const CatalogClient& client, const HandoutResult& result);
+  /// The response for `result`, whose body is in `text`; to be followed by `end_answer` once it is sent.
+  LocalResponse begin_answer(std::string& text, const CatalogClient& client, const HandoutResult& result,
+                             common::BootTime now);
+  void end_answer(std::string& text);
 
   common::Result<std::shared_ptr<CatalogClient>> find(const Exchange& exchange, std::string_view name,
-                                                      bool for_token);
+                                                      bool for_token, common::BootTime now);
 
   CurrentCatalog& catalog_;
   common::TimerQueue& timers_;
   RefusalLog& refusals_;
+  // Kept for their memory; the text is wiped after each use.
+  TokenQuery own_query_{};
+  std::string spare_text_{};
 };
 
 /// Reads a request's whole body. Error: `payload_too_large` past `limit`, else what `read_body` says.

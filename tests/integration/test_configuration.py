@@ -236,7 +236,7 @@ def test_a_running_daemon_goes_on_without_the_secret_of_one_client(start_daemon,
     broken = client(authorization_server, client_secret_file=directory / "secret")
     del broken["client_secret"]
     daemon = start_daemon({"clients": {"broken": broken, "whole": client(authorization_server)}})
-    assert "<4>" in daemon.log()
+    until(lambda: "<4>" in daemon.log())
     assert_problem(daemon.get_token("broken"), "client_unavailable", client="broken")
     assert daemon.get_token("whole").status == 200
     assert authorization_server.count == 1
@@ -247,7 +247,7 @@ def test_a_running_daemon_goes_on_without_the_secret_of_one_client(start_daemon,
 def test_an_unknown_user_matches_nobody(start_daemon, authorization_server):
     definition = client(authorization_server, allow_users=["no-such-user-here"])
     daemon = start_daemon({"clients": {"a": definition}})
-    assert "no-such-user-here" in daemon.log()
+    until(lambda: "no-such-user-here" in daemon.log())
     assert_problem(daemon.get_token("a"), "access_denied")
 
 

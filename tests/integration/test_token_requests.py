@@ -76,7 +76,7 @@ def test_a_secret_may_come_from_the_environment_with_a_warning(start_daemon, aut
                           environment={"GRANTD_TEST_SECRET": secret})
     assert daemon.get_token("a").status == 200
     assert authorization_server.basic_credentials() == f"worker:{secret}"
-    assert any(line.startswith("<4>") for line in daemon.log().splitlines())
+    until(lambda: [line for line in daemon.log().splitlines() if line.startswith("<4>")])
 
 
 def test_a_secret_may_be_a_systemd_credential(start_daemon, authorization_server, directory):

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <fstream>
 #include <string>
 
@@ -186,7 +187,7 @@ TEST_CASE("grantctl reload: shows what is wrong with the configuration, and fail
 }
 
 TEST_CASE("grantctl wait-ready: asks until the daemon is ready") {
-  int asked = 0;
+  std::atomic<int> asked = 0;
   const auto ready = grantctl_beside(
       [&](const ReceivedRequest& request) {
         CHECK(request.target() == "/readyz");

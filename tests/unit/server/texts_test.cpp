@@ -90,12 +90,17 @@ TEST_CASE("token document: escapes what JSON wants escaped and never counts belo
   token.expires = common::BootTime{10s};
   token.expires_wall =
       common::WallTime{std::chrono::sys_days{std::chrono::year{2027} / 2 / 3} + 4h + 5min + 6789ms};
-  auto document = nlohmann::json::parse(token_document(token, "c", common::BootTime{1500ms}));
+  const auto written = [&](common::BootTime now) {
+    std::string text = "something older";
+    write_token_document(text, token, "c", now);
+    return nlohmann::json::parse(text);
+  };
+  auto document = written(common::BootTime{1500ms});
   CHECK(document.at("access_token") == "a\\\"b");
   CHECK(document.at("token_type") == "DPoP");
   CHECK(document.at("expires_in") == 8);
   CHECK(document.at("expires_at") == "2027-02-03T04:05:06Z");
-  document = nlohmann::json::parse(token_document(token, "c", common::BootTime{11s}));
+  document = written(common::BootTime{11s});
   CHECK(document.at("expires_in") == 0);
 }
 
