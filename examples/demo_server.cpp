@@ -111,7 +111,7 @@ bool admit(const TokenDesk& desk, const std::string& scope, const httplib::Reque
 }
 
 // Asks a running demo server to revoke its tokens.
-int revoke(const std::string& address) {
+int ask_to_revoke(const std::string& address) {
   httplib::Client client{"http://" + address};
   const auto response = client.Post("/demo/revoke");
   return response && response->status == 204 ? 0 : 1;
@@ -120,7 +120,7 @@ int revoke(const std::string& address) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 3 && std::string_view{argv[1]} == "--revoke") return revoke(argv[2]);
+  if (argc == 3 && std::string_view{argv[1]} == "--revoke") return ask_to_revoke(argv[2]);
   if (argc != 2) {
     std::fprintf(stderr, "usage: demo-server ADDRESS_FILE\n       demo-server --revoke ADDRESS\n");
     return 64;

@@ -12,7 +12,6 @@ namespace grantd::daemon {
 
 using common::BootTime;
 using common::Error;
-using common::ErrorCode;
 using std::chrono::seconds;
 
 namespace {
