@@ -10,8 +10,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <memory>
+#include <system_error>
 #include <vector>
 
 namespace grantd::daemon {
@@ -64,6 +64,7 @@ class Race {
   // The first attempt that has connected, if any within `timeout` milliseconds.
   UniqueFd wait(int timeout) {
     std::vector<pollfd> waiting;
+    waiting.reserve(running_.size());
     for (const UniqueFd& fd : running_) waiting.push_back({.fd = fd.get(), .events = POLLOUT, .revents = 0});
     if (::poll(waiting.data(), waiting.size(), timeout) <= 0) return {};
     for (std::size_t i = waiting.size(); i-- > 0;) {
@@ -118,7 +119,8 @@ std::expected<UniqueFd, std::string> connect_to(const std::string& host, std::ui
     const auto until = next != nullptr ? std::min(next_start, deadline) : deadline;
     if (auto connected = race.wait(poll_timeout(clock, until))) return connected;
   }
-  return std::unexpected("no connection to " + where + ": " + std::strerror(race.last_error()));
+  return std::unexpected("no connection to " + where + ": " +
+                         std::generic_category().message(race.last_error()));
 }
 
 }  // namespace grantd::daemon

@@ -86,13 +86,12 @@ void HttplibTransport::send(HttpRequest request, TransportOptions options, commo
   call->deadline.arm(deadline + grace);
 }
 
-void HttplibTransport::finish(const std::shared_ptr<Call>& call,
+void HttplibTransport::finish(std::shared_ptr<Call> call,
                               std::expected<HttpResponse, TransportError> result) {
   if (std::exchange(call->finished, true)) return;
-  const auto keep = call;  // its place in the list may be the last reference
-  calls_.erase(keep->place);
-  keep->deadline.disarm();
-  keep->done(std::move(result));
+  calls_.erase(call->place);
+  call->deadline.disarm();
+  call->done(std::move(result));
 }
 
 std::shared_ptr<TlsContext> HttplibTransport::take_context(const std::string& key) {

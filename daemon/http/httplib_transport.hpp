@@ -24,7 +24,7 @@ class HttplibTransport final : public Transport {
  private:
   struct Call;
   using Calls = std::list<std::shared_ptr<Call>>;
-  void finish(const std::shared_ptr<Call>& call, std::expected<HttpResponse, TransportError> result);
+  void finish(std::shared_ptr<Call> call, std::expected<HttpResponse, TransportError> result);
   std::shared_ptr<TlsContext> take_context(const std::string& key);
   void keep_context(const std::string& key, std::shared_ptr<TlsContext> context);
 

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include "daemon/server/http_session.hpp"
 
@@ -114,7 +114,7 @@ Listener::Accepted Listener::accept_one() {
       case ECONNABORTED:
         continue;
       default:
-        complain("accept_failed", std::strerror(errno));
+        complain("accept_failed", std::generic_category().message(errno));
         return Accepted::failed;
     }
   }

@@ -12,8 +12,8 @@
 #include <sys/un.h>
 
 #include <cerrno>
-#include <cstring>
 #include <memory>
+#include <system_error>
 
 #include "daemon/authz/access_policy.hpp"
 
@@ -28,7 +28,7 @@ constexpr int backlog = 4096;
 
 Failure failure(const std::filesystem::path& path, std::string_view what, int error = 0) {
   std::string sentence = path.string() + ": " + std::string{what};
-  if (error != 0) sentence.append(": ").append(std::strerror(error));
+  if (error != 0) sentence.append(": ").append(std::generic_category().message(error));
   return Failure{std::move(sentence)};
 }
 
