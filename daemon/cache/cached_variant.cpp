@@ -27,18 +27,20 @@ CachedVariant::CachedVariant(Variant variant, CacheContext& cache)
     : variant_(std::move(variant)), cache_(cache), timer_(cache.parts.timers, [this] { on_timer(); }) {}
 
 std::optional<HandoutResult> CachedVariant::get_now(const TokenQuery& query) {
-  Decision decision = decide(query);
-  if (decision.what == Decision::What::serve) return serve();
+  const BootTime asked = now();
+  Decision decision = decide(query, asked);
+  if (decision.what == Decision::What::serve) return serve(asked);
   if (decision.what == Decision::What::fail) return std::unexpected(std::move(*decision.error));
   return std::nullopt;
 }
 
 void CachedVariant::get(const TokenQuery& query, TokenCache::Waiter waiter) {
-  Decision decision = decide(query);
-  if (decision.provoked) cache_.provocations.count(query.uid, now());
+  const BootTime asked = now();
+  Decision decision = decide(query, asked);
+  if (decision.provoked) cache_.provocations.count(query.uid, asked);
   switch (decision.what) {
     case Decision::What::serve:
-      return waiter(serve());
+      return waiter(serve(asked));
     case Decision::What::fail:
       return waiter(std::unexpected(std::move(*decision.error)));
     case Decision::What::start:
@@ -54,16 +56,16 @@ void CachedVariant::get(const TokenQuery& query, TokenCache::Waiter waiter) {
   flight_->waiting.push_back({std::move(waiter), query.force_renewal});
 }
 
-CachedVariant::Decision CachedVariant::decide(const TokenQuery& query) {
+CachedVariant::Decision CachedVariant::decide(const TokenQuery& query, BootTime now) {
   using What = Decision::What;
   if (query.force_renewal) return decide_forced(query.uid);
-  if (!has_valid_token()) return decide_without_token(query.uid);
+  if (!is_valid(now)) return decide_without_token(query.uid);
 
-  const auto left = token_->expires - now();
+  const auto left = token_->expires - now;
   const auto least = default_min_valid(token_->obtained, token_->expires);
-  const bool rejected = query.rejected == token_->version && !rejection_is_guarded();
+  const bool rejected = query.rejected == token_->version && !rejection_is_guarded(now);
   // A server that just gave the same token again has nothing better to give.
-  const bool nothing_better = same_token_again_ && now() < renew_at_;
+  const bool nothing_better = same_token_again_ && now < renew_at_;
   const bool too_short = left < (query.min_valid ? *query.min_valid : least) && !nothing_better;
   if ((!rejected && !too_short) || cache_.remembered_error(&error_)) return {.what = What::serve};
   if (flight_) return {.what = What::join, .replaces_rejected = rejected};
@@ -92,22 +94,22 @@ CachedVariant::Decision CachedVariant::decide_without_token(uid_t uid) {
 }
 
 // An API that refuses every token must not turn into a token request for each of its refusals.
-bool CachedVariant::rejection_is_guarded() {
+bool CachedVariant::rejection_is_guarded(BootTime now) {
   if (!from_rejection_) return false;
   if (guarded_version_ != token_->version) {
     guarded_version_ = token_->version;
     guard_step_ = std::clamp(guard_step_ * 2, seconds{1}, longest_guard);
-    guarded_until_ = now() + guard_step_;
+    guarded_until_ = now + guard_step_;
   }
-  return now() < guarded_until_;
+  return now < guarded_until_;
 }
 
-HandoutResult CachedVariant::serve() {
+HandoutResult CachedVariant::serve(BootTime now) {
   if (!used_) {
     used_ = true;
     schedule();
   }
-  if (now() >= renew_at_) renew_if_due();
+  if (now >= renew_at_) renew_if_due();
   return cache_.hand_out(token_, flight_ ? TokenOrigin::renewing : TokenOrigin::cache);
 }
 
@@ -188,7 +190,7 @@ void CachedVariant::answer(std::vector<Waiting> waiting, const std::expected<Tok
       used_ = true;
       one.waiter(cache_.hand_out(*outcome, TokenOrigin::fetched));
     } else if (!one.forced && has_valid_token()) {
-      one.waiter(serve());
+      one.waiter(serve(now()));
     } else {
       one.waiter(std::unexpected(outcome.error()));
     }

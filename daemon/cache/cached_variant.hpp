@@ -52,14 +52,16 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
     std::optional<common::Error> error{};
   };
 
-  Decision decide(const TokenQuery& query);
+  /// All that a hit needs is decided at one reading of the clock.
+  Decision decide(const TokenQuery& query, common::BootTime now);
   Decision decide_forced(uid_t uid);
   Decision decide_without_token(uid_t uid);
-  bool rejection_is_guarded();
-  bool has_valid_token() const { return token_ && now() < token_->expires; }
+  bool rejection_is_guarded(common::BootTime now);
+  bool is_valid(common::BootTime now) const { return token_ && now < token_->expires; }
+  bool has_valid_token() const { return is_valid(now()); }
   common::BootTime now() const { return cache_.now(); }
 
-  HandoutResult serve();
+  HandoutResult serve(common::BootTime now);
   void start_flight(bool replaces_rejected);
   void land(FetchResult result);
   void store(TokenPtr token, const Flight& flight);
