@@ -66,7 +66,7 @@ Complaint check_secret_file(const fs::path& path) {
 struct SecretCheck {
   Complaint operator()(const FileSource& source) const { return check_secret_file(source.path); }
   Complaint operator()(const CredentialSource& source) const {
-    const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+    const char* directory = ::secure_getenv("CREDENTIALS_DIRECTORY");
     if (directory == nullptr || *directory == '\0') {
       return "$CREDENTIALS_DIRECTORY is not set; credentials are there only in a service that systemd "
              "started";
@@ -74,7 +74,7 @@ struct SecretCheck {
     return check_secret_file(fs::path{directory} / source.name);
   }
   Complaint operator()(const EnvironmentSource& source) const {
-    const char* value = std::getenv(source.variable.c_str());
+    const char* value = ::secure_getenv(source.variable.c_str());
     if (value == nullptr) return "the environment variable " + source.variable + " is not set";
     const std::string_view secret{value};
     if (secret.empty() || secret == "\n") return "the environment variable " + source.variable + " is empty";
