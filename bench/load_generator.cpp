@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "bench/unix_socket.hpp"
+#include "common/ascii.hpp"
 
 namespace {
 
@@ -69,7 +70,7 @@ Options read_options(int argc, char** argv) {
 std::size_t content_length(std::string_view head) {
   constexpr std::string_view name = "\r\ncontent-length:";
   const auto at = std::search(head.begin(), head.end(), name.begin(), name.end(),
-                              [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+                              [](char a, char b) { return grantd::ascii::to_lower(a) == b; });
   if (at == head.end()) throw std::runtime_error("a response without Content-Length");
   auto digits = head.substr(static_cast<std::size_t>(at - head.begin()) + name.size());
   digits.remove_prefix(std::min(digits.find_first_not_of(' '), digits.size()));

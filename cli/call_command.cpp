@@ -18,7 +18,7 @@
 namespace grantd::cli {
 namespace {
 
-struct Arguments {
+struct CallArguments {
   std::string api;
   std::string path;
   std::string method;
@@ -84,7 +84,7 @@ BodySource file_source(const std::string& name, common::UniqueFd& file) {
   return source;
 }
 
-int run(const Context& context, const Arguments& arguments) {
+int run(const Context& context, const CallArguments& arguments) {
   Request request{.method = arguments.method, .path = arguments.path};
   if (request.method.empty()) request.method = arguments.has_data ? "POST" : "GET";
   for (const std::string& line : arguments.headers) request.headers.insert(parse_header(line));
@@ -108,7 +108,7 @@ int run(const Context& context, const Arguments& arguments) {
 
 void add_call_command(CLI::App& app, Context& context) {
   CLI::App& command = add_command(app, context, "call", "Send a request to an API with its token");
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<CallArguments>();
   command.add_option("API", arguments->api, "Name of the API definition")->required();
   command.add_option("PATH", arguments->path, "Path and query below the API's base_url")->required();
   command.add_option("-X", arguments->method, "Method [GET, with -d POST]")->type_name("METHOD");

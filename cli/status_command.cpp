@@ -48,13 +48,13 @@ void watch(detail::Connector& connector, bool as_json) {
 }  // namespace
 
 void add_status_command(CLI::App& app, Context& context) {
-  struct Arguments {
+  struct StatusArguments {
     bool json = false;
     bool watch = false;
   };
   CLI::App& command =
       add_command(app, context, "status", "Show the client definitions and their tokens' state");
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<StatusArguments>();
   command.add_flag("--json", arguments->json, "Print JSON instead of a table");
   command.add_flag("--watch", arguments->watch, "Draw it again every second until interrupted");
   command.callback([&context, arguments] {

@@ -10,7 +10,7 @@
 namespace grantd::cli {
 namespace {
 
-struct Arguments {
+struct TokenArguments {
   std::string client;
   TokenRequest request;
   std::int64_t min_valid = 0;
@@ -18,7 +18,7 @@ struct Arguments {
   bool json = false;
 };
 
-void run(const Context& context, const Arguments& arguments) {
+void run(const Context& context, const TokenArguments& arguments) {
   detail::Connector connector(context.options());
   const auto answer = detail::ask_for_token(connector, arguments.client, arguments.request, {});
   if (arguments.json) {
@@ -36,7 +36,7 @@ void run(const Context& context, const Arguments& arguments) {
 
 void add_token_command(CLI::App& app, Context& context) {
   CLI::App& command = add_command(app, context, "token", "Print an access token");
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<TokenArguments>();
   command.add_option("CLIENT", arguments->client, "Name of the client definition")->required();
   command.add_option("--scope", arguments->request.scope, "Scopes, separated by spaces")->type_name("S");
   command

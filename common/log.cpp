@@ -11,6 +11,8 @@
 #include <deque>
 #include <mutex>
 
+#include "common/ascii.hpp"
+
 namespace grantd::common {
 namespace {
 
@@ -47,7 +49,7 @@ void append_quoted(std::string& line, std::string_view value) {
     if (c == '"' || c == '\\') {
       line += '\\';
       line += c;
-    } else if (c >= ' ' && c <= '~') {
+    } else if (ascii::is_printable(c)) {
       line += c;
     } else {
       line += "\\u00";

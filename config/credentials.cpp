@@ -8,6 +8,7 @@
 #include <memory>
 #include <tuple>
 
+#include "common/ascii.hpp"
 #include "config/accounts.hpp"
 #include "config/source_file.hpp"
 #include "config/values.hpp"
@@ -44,7 +45,11 @@ constexpr Choice<int> proof_algorithms[] = {{"RS256", 0}, {"RS384", 0}, {"RS512"
 
 Parsed<SecretSource> inline_secret(const Node& node) {
   if (!node.is(Node::Kind::string)) return std::unexpected{type_mismatch("a string", node)};
-  if (!is_printable_text(node.text.reveal())) return std::unexpected{"expected printable ASCII, not empty"};
+  // What a file may hold, too, but for line breaks, which inline can only be a mistake.
+  const auto text = node.text.reveal();
+  if (text.empty() || std::ranges::any_of(text, ascii::is_control)) {
+    return std::unexpected{"expected text without control characters, not empty"};
+  }
   return InlineSource{.value = std::make_shared<const common::Secret>(node.text.clone())};
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/syntax.hpp"
 #include "config/url.hpp"
 #include "config/values.hpp"
 
@@ -61,7 +62,7 @@ bool expect_table(const Node& node, const std::string& path, Problems& problems)
 }
 
 void check_definition_name(const Node& definition, const std::string& path, Problems& problems) {
-  if (is_definition_name(definition.key)) return;
+  if (syntax::is_definition_name(definition.key)) return;
   problems.add(
       definition.key_position, path,
       "expected a name of 1 to 128 letters, digits, '.', '_' and '-' that is not made of dots alone");

@@ -5,16 +5,15 @@
 #include <numeric>
 #include <vector>
 
+#include "common/ascii.hpp"
+
 namespace grantd::config {
 
 namespace {
 
 constexpr std::size_t longest_compared = 128;
 
-char folded(char c) {
-  if (c >= 'A' && c <= 'Z') return static_cast<char>(c - 'A' + 'a');
-  return c == '-' ? '_' : c;
-}
+char folded(char c) { return c == '-' ? '_' : ascii::to_lower(c); }
 
 std::size_t allowed_distance(std::string_view name) { return std::clamp<std::size_t>(name.size() / 3, 1, 3); }
 

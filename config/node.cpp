@@ -3,21 +3,21 @@
 
 #include <algorithm>
 
+#include "common/ascii.hpp"
+
 namespace grantd::config {
 
 namespace {
 
 constexpr std::size_t longest_shown_key = 128;
 
-bool is_bare(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-}
+bool is_bare(char c) { return ascii::is_alphanumeric(c) || c == '_' || c == '-'; }
 
 void append_escaped(std::string& out, char c) {
   constexpr std::string_view digits = "0123456789abcdef";
   if (c == '"' || c == '\\') {
     out.append(1, '\\').append(1, c);
-  } else if (c >= ' ' && c <= '~') {
+  } else if (ascii::is_printable(c)) {
     out.append(1, c);
   } else {
     const auto byte = static_cast<unsigned char>(c);

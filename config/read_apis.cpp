@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "common/ascii.hpp"
 #include "common/local_api.hpp"
 #include "config/definition_parts.hpp"
 #include "config/keys.hpp"
@@ -17,8 +18,7 @@ constexpr std::size_t largest_replay_body = std::size_t{64} << 20;
 
 std::string folded(std::string_view name) {
   std::string result{name};
-  std::ranges::transform(result, result.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::ranges::transform(result, result.begin(), ascii::to_lower);
   return result;
 }
 

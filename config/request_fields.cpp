@@ -2,60 +2,42 @@
 #include <algorithm>
 #include <span>
 
+#include "common/ascii.hpp"
 #include "common/local_api.hpp"
+#include "common/syntax.hpp"
 #include "config/definition_parts.hpp"
 
 namespace grantd::config {
 
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
-bool starts_ignoring_case(std::string_view text, std::string_view prefix) {
-  return equal_ignoring_case(text.substr(0, prefix.size()), prefix);
-}
+using ascii::equal_ignoring_case;
 
 bool is_any_of(std::string_view name, std::span<const std::string_view> names) {
   return std::ranges::any_of(names,
                              [name](std::string_view other) { return equal_ignoring_case(name, other); });
 }
 
-// RFC 9110 section 5.6.2.
-bool is_token(std::string_view name) {
-  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-  return !name.empty() && std::ranges::all_of(name, [&](char c) {
-    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') ||
-           marks.find(c) != std::string_view::npos;
-  });
-}
-
-// RFC 9110 section 5.5, without white space at either end.
-bool is_field_value(std::string_view value) {
+// Without white space at either end, as RFC 9110 section 5.5 has it.
+bool is_trimmed_field_value(std::string_view value) {
   constexpr std::string_view blanks = " \t";
-  const auto allowed = [](char c) {
-    return (static_cast<unsigned char>(c) >= ' ' && c != 0x7f) || c == '\t';
-  };
   const bool trimmed = value.empty() || (blanks.find(value.front()) == std::string_view::npos &&
                                          blanks.find(value.back()) == std::string_view::npos);
-  return trimmed && std::ranges::all_of(value, allowed);
+  return trimmed && syntax::is_field_value(value);
 }
 
 std::optional<std::string> why_header_is_forbidden(std::string_view name, HeaderUse use) {
   constexpr std::string_view framing[] = {"Connection", "Content-Length", "Transfer-Encoding", "TE",
                                           "Trailer",    "Upgrade",        "Keep-Alive",        "Expect"};
   constexpr std::string_view own[] = {"Host", "Authorization", "DPoP"};
-  if (is_any_of(name, framing) || starts_ignoring_case(name, "Proxy-")) {
+  if (is_any_of(name, framing) || ascii::starts_with_ignoring_case(name, "Proxy-")) {
     return "not allowed: the header belongs to the connection";
   }
   if (is_any_of(name, own) ||
       (use == HeaderUse::token_request && equal_ignoring_case(name, "Content-Type"))) {
     return "not allowed: grantd sets this header itself";
   }
-  if (starts_ignoring_case(name, local_api::header_prefix)) {
+  if (ascii::starts_with_ignoring_case(name, local_api::header_prefix)) {
     return "not allowed: headers named Grantd-* stay between caller and daemon";
   }
   return std::nullopt;
@@ -117,7 +99,7 @@ Headers read_headers(const TableReader& reader, HeaderUse use) {
   Headers headers;
   for (const Node* entry : string_entries(reader, key)) {
     // A key that is no header name may be a whole header line, with its value.
-    if (!is_token(entry->key)) {
+    if (!syntax::is_token(entry->key)) {
       reader.problems().add(entry->key_position, reader.path_of(key),
                             "expected a header name of letters, digits and '-' (RFC 9110 section 5.1)");
       continue;
@@ -126,7 +108,7 @@ Headers read_headers(const TableReader& reader, HeaderUse use) {
     const auto same_name = [&](const auto& header) { return equal_ignoring_case(header.first, entry->key); };
     if (auto reason = why_header_is_forbidden(entry->key, use)) {
       reader.problems().add(entry->key_position, path, *std::move(reason));
-    } else if (!is_field_value(entry->text.reveal())) {
+    } else if (!is_trimmed_field_value(entry->text.reveal())) {
       reader.problems().add(
           entry->position, path,
           "expected a header value without control characters and without white space at its ends");

@@ -9,6 +9,7 @@
 #include <array>
 #include <utility>
 
+#include "common/ascii.hpp"
 #include "config/nesting.hpp"
 
 namespace grantd::config {
@@ -81,8 +82,7 @@ std::string kind_of_mistake(std::string_view description) {
 }
 
 bool is_plain_key(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-         c == '.' || c == '"';
+  return ascii::is_alphanumeric(c) || c == '_' || c == '-' || c == '.' || c == '"';
 }
 
 std::string_view line_at(std::string_view text, std::size_t line) {

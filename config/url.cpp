@@ -8,21 +8,18 @@
 #include <array>
 #include <charconv>
 
+#include "common/ascii.hpp"
+#include "common/syntax.hpp"
+
 namespace grantd::config {
 
 namespace {
 
 using Failure = std::unexpected<std::string>;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-bool is_printable(char c) { return c > ' ' && c <= '~'; }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 std::string lower(std::string_view text) {
   std::string result{text};
-  std::ranges::transform(result, result.begin(), [](char c) { return lower(c); });
+  std::ranges::transform(result, result.begin(), ascii::to_lower);
   return result;
 }
 
@@ -32,7 +29,7 @@ bool is_ip_address(const std::string& text, int family) {
 }
 
 bool is_label(std::string_view label) {
-  const auto allowed = [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_'; };
+  const auto allowed = [](char c) { return ascii::is_alphanumeric(c) || c == '-' || c == '_'; };
   return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
          std::ranges::all_of(label, allowed);
 }
@@ -48,7 +45,7 @@ bool is_host_name(std::string_view host) {
     rest.remove_prefix(dot + 1);
   }
   // A last label that begins with a digit is meant as an address, in whatever notation, and must then be one.
-  return !is_digit(label.front()) || is_ip_address(std::string{host}, AF_INET);
+  return !ascii::is_digit(label.front()) || is_ip_address(std::string{host}, AF_INET);
 }
 
 struct Authority {
@@ -62,7 +59,7 @@ Parsed<std::uint16_t> parse_port(std::string_view text) {
   unsigned port = 0;
   const auto* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, port);
-  const bool all_digits = !text.empty() && text.size() <= 5 && std::ranges::all_of(text, is_digit);
+  const bool all_digits = !text.empty() && text.size() <= 5 && std::ranges::all_of(text, ascii::is_digit);
   if (!all_digits || error != std::errc{} || stop != end || port == 0 || port > 65535) {
     return Failure{"expected a port from 1 to 65535"};
   }
@@ -97,8 +94,10 @@ bool is_path_or_query(std::string_view text) {
   constexpr std::string_view marks = "-._~!$&'()*+,;=:@/?%";
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (!is_letter(c) && !is_digit(c) && marks.find(c) == std::string_view::npos) return false;
-    if (c == '%' && !(i + 2 < text.size() && is_hex(text[i + 1]) && is_hex(text[i + 2]))) return false;
+    if (!ascii::is_alphanumeric(c) && marks.find(c) == std::string_view::npos) return false;
+    if (c != '%') continue;
+    if (i + 2 >= text.size() || ascii::hex_value(text[i + 1]) < 0 || ascii::hex_value(text[i + 2]) < 0)
+      return false;
   }
   return true;
 }
@@ -106,7 +105,7 @@ bool is_path_or_query(std::string_view text) {
 }  // namespace
 
 Parsed<Url> parse_url(std::string_view text) {
-  if (!std::ranges::all_of(text, is_printable)) {
+  if (!std::ranges::all_of(text, ascii::is_visible)) {
     return Failure{"expected a URL of printable ASCII without spaces; anything else is percent-encoded"};
   }
   const auto scheme_end = text.find("://");
@@ -155,7 +154,7 @@ Parsed<std::string> parse_redis_url(std::string_view text) {
       "expected \"redis://[user@]host:port[/db]\", the same with rediss, or \"redis+unix:///path\"; a "
       "password stands "
       "in password_file"};
-  if (!std::ranges::all_of(text, is_printable)) return failure;
+  if (!std::ranges::all_of(text, ascii::is_visible)) return failure;
   if (text.starts_with("redis+unix:///")) {
     if (text.find_first_of("?#") != std::string_view::npos || text.ends_with('/')) return failure;
     return std::string{text};
@@ -167,7 +166,7 @@ Parsed<std::string> parse_redis_url(std::string_view text) {
   std::string_view rest = text.substr(scheme_end + 3);
   const auto slash = std::min(rest.find('/'), rest.size());
   const auto database = rest.substr(std::min(slash + 1, rest.size()));
-  if (database.size() > 4 || !std::ranges::all_of(database, is_digit)) return failure;
+  if (database.size() > 4 || !std::ranges::all_of(database, ascii::is_digit)) return failure;
   rest = rest.substr(0, slash);
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
     if (at == 0 || rest.substr(0, at).find(':') != std::string_view::npos) return failure;
@@ -194,13 +193,7 @@ Parsed<std::string> parse_host(std::string_view text) {
 }
 
 Parsed<std::string> parse_resource(std::string_view text) {
-  const auto colon = text.find(':');
-  const bool has_scheme = colon != std::string_view::npos && colon > 0 && colon + 1 < text.size();
-  const auto in_scheme = [](char c) {
-    return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.';
-  };
-  if (has_scheme && is_letter(text.front()) && std::ranges::all_of(text.substr(0, colon), in_scheme) &&
-      std::ranges::all_of(text, [](char c) { return is_printable(c) && c != '#'; })) {
+  if (syntax::is_absolute_uri(text)) {
     return std::string{text};
   }
   return Failure{

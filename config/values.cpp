@@ -8,15 +8,14 @@
 #include <charconv>
 #include <limits>
 
+#include "common/ascii.hpp"
+#include "common/syntax.hpp"
+
 namespace grantd::config {
 
 namespace {
 
 using Failure = std::unexpected<std::string>;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }
 
 struct Unit {
   std::string_view name;
@@ -26,7 +25,8 @@ struct Unit {
 /// The integer before one of the units times its factor, where that is at most `most`.
 std::optional<std::uint64_t> parse_quantity(std::string_view text, std::span<const Unit> units,
                                             std::uint64_t most) {
-  const auto digits = static_cast<std::size_t>(std::ranges::find_if_not(text, is_digit) - text.begin());
+  const auto digits =
+      static_cast<std::size_t>(std::ranges::find_if_not(text, ascii::is_digit) - text.begin());
   const auto unit = std::ranges::find(units, text.substr(digits), &Unit::name);
   std::uint64_t number = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + digits, number);
@@ -70,7 +70,7 @@ Parsed<std::uint32_t> parse_mode(std::string_view text) {
 
 Parsed<std::filesystem::path> parse_absolute_path(std::string_view text) {
   constexpr std::size_t longest = 4095;
-  if (text.starts_with('/') && text.size() <= longest && std::ranges::none_of(text, is_control)) {
+  if (text.starts_with('/') && text.size() <= longest && std::ranges::none_of(text, ascii::is_control)) {
     return std::filesystem::path{text};
   }
   return Failure{"expected an absolute path"};
@@ -83,28 +83,23 @@ Parsed<std::filesystem::path> parse_socket_path(std::string_view text) {
   return Failure{"expected the path of a Unix socket, at most " + std::to_string(longest) + " bytes long"};
 }
 
-bool is_printable_text(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
-}
-
 Parsed<std::string> parse_printable(std::string_view text) {
-  if (is_printable_text(text)) return std::string{text};
+  if (!text.empty() && std::ranges::all_of(text, ascii::is_printable)) return std::string{text};
   return Failure{"expected printable ASCII, not empty"};
 }
 
 Parsed<std::string> parse_plain_text(std::string_view text) {
-  if (std::ranges::none_of(text, is_control)) return std::string{text};
+  if (std::ranges::none_of(text, ascii::is_control)) return std::string{text};
   return Failure{"expected text without control characters"};
 }
 
 Parsed<std::string> parse_scope_token(std::string_view text) {
-  const auto allowed = [](char c) { return c > ' ' && c <= '~' && c != '"' && c != '\\'; };
-  if (!text.empty() && std::ranges::all_of(text, allowed)) return std::string{text};
+  if (!text.empty() && std::ranges::all_of(text, syntax::is_scope_character)) return std::string{text};
   return Failure{"expected a scope of printable ASCII without space, '\"' and '\\' (RFC 6749 section 3.3)"};
 }
 
 Parsed<std::string> parse_credential_name(std::string_view text) {
-  const auto allowed = [](char c) { return c > ' ' && c <= '~' && c != '/' && c != ':'; };
+  const auto allowed = [](char c) { return ascii::is_visible(c) && c != '/' && c != ':'; };
   if (!text.empty() && text.size() <= 255 && text != "." && text != ".." &&
       std::ranges::all_of(text, allowed)) {
     return std::string{text};
@@ -113,8 +108,9 @@ Parsed<std::string> parse_credential_name(std::string_view text) {
 }
 
 Parsed<std::string> parse_variable_name(std::string_view text) {
-  const auto allowed = [](char c) { return is_letter(c) || is_digit(c) || c == '_'; };
-  if (!text.empty() && text.size() <= 255 && !is_digit(text.front()) && std::ranges::all_of(text, allowed)) {
+  const auto allowed = [](char c) { return ascii::is_alphanumeric(c) || c == '_'; };
+  if (!text.empty() && text.size() <= 255 && !ascii::is_digit(text.front()) &&
+      std::ranges::all_of(text, allowed)) {
     return std::string{text};
   }
   return Failure{"expected the name of an environment variable"};
@@ -123,7 +119,7 @@ Parsed<std::string> parse_variable_name(std::string_view text) {
 Parsed<std::string> parse_unit_name(std::string_view text) {
   constexpr std::string_view marks = ":-_.\\@";
   const auto allowed = [&](char c) {
-    return is_letter(c) || is_digit(c) || marks.find(c) != std::string_view::npos;
+    return ascii::is_alphanumeric(c) || marks.find(c) != std::string_view::npos;
   };
   const auto stem = text.substr(0, std::min(text.rfind('.'), text.size()));
   const bool has_type = text.ends_with(".service") || text.ends_with(".scope");
@@ -152,17 +148,11 @@ Parsed<std::string> account(const Node& node) {
   } else {
     return Failure{type_mismatch("a name or a numeric id", node)};
   }
-  const auto allowed = [](char c) { return !is_control(c) && c != ':' && c != '/'; };
+  const auto allowed = [](char c) { return !ascii::is_control(c) && c != ':' && c != '/'; };
   const bool is_name = !name.empty() && name.size() <= 256 && std::ranges::all_of(name, allowed);
-  const bool is_number = !name.empty() && (name.front() == '-' || std::ranges::all_of(name, is_digit));
+  const bool is_number = !name.empty() && (name.front() == '-' || std::ranges::all_of(name, ascii::is_digit));
   if (is_name && (!is_number || parse_account_id(name))) return name;
   return Failure{"expected a name or a numeric id from 0 to 4294967294"};
-}
-
-bool is_definition_name(std::string_view name) {
-  const auto allowed = [](char c) { return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-'; };
-  return !name.empty() && name.size() <= 128 && std::ranges::all_of(name, allowed) &&
-         name.find_first_not_of('.') != std::string_view::npos;
 }
 
 }  // namespace grantd::config

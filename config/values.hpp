@@ -27,7 +27,6 @@ Parsed<std::filesystem::path> parse_absolute_path(std::string_view text);
 Parsed<std::filesystem::path> parse_socket_path(std::string_view text);
 
 /// Printable ASCII with spaces, not empty (RFC 6749 appendix A: VSCHAR).
-bool is_printable_text(std::string_view text);
 Parsed<std::string> parse_printable(std::string_view text);
 /// Any text without control characters, also none.
 Parsed<std::string> parse_plain_text(std::string_view text);
@@ -45,9 +44,6 @@ Parsed<std::string> parse_unit_name(std::string_view text);
 Parsed<std::string> account(const Node& node);
 /// The id that a string of digits means.
 std::optional<std::uint32_t> parse_account_id(std::string_view text);
-
-/// Names of clients and APIs: 1 to 128 of `A-Za-z0-9._-`, not dots alone.
-bool is_definition_name(std::string_view name);
 
 /// A name out of a fixed list.
 template <class T>

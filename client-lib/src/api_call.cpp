@@ -9,14 +9,13 @@
 #include "client-lib/src/local_call.hpp"
 #include "client-lib/src/request_head.hpp"
 #include "client-lib/src/token_call.hpp"
+#include "common/ascii.hpp"
 #include "common/local_api.hpp"
 
 namespace grantd::detail {
 namespace {
 
 constexpr std::size_t max_problem = std::size_t{1} << 20;
-
-[[noreturn]] void refuse(std::string_view sentence) { throw Error("invalid_request", sentence); }
 
 class ProxyTaker final : public ResponseTaker {
  public:
@@ -72,11 +71,13 @@ void write_headers(RequestHead& head, const Request& request) {
                                 std::string_view{"Upgrade"},    std::string_view{"Expect"}};
   for (const auto& [name, value] : request.headers) {
     const std::string_view given = name;
-    const auto is_given = [given](std::string_view other) { return equal_ignoring_case(given, other); };
+    const auto is_given = [given](std::string_view other) {
+      return ascii::equal_ignoring_case(given, other);
+    };
     if (std::ranges::any_of(reserved, is_given)) {
       refuse("the header " + name + " belongs to the connection and cannot be set");
     }
-    if (equal_ignoring_case(given.substr(0, local_api::header_prefix.size()), local_api::header_prefix)) {
+    if (ascii::starts_with_ignoring_case(given, local_api::header_prefix)) {
       refuse("headers of the prefix Grantd- are set by Request::token");
     }
     if (is_given("Content-Type") && !request.content_type.empty()) refuse("Content-Type is given twice");

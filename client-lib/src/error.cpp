@@ -1,6 +1,7 @@
 // Whatever reaches a sentence may come from a server; it is made harmless here, at the one place where all
 // sentences pass.
 #include "grantd/error.hpp"
+#include "common/ascii.hpp"
 
 #include <utility>
 
@@ -12,7 +13,7 @@ constexpr std::size_t max_sentence = 2048;
 std::string printable(std::string_view text) {
   std::string out{text.substr(0, max_sentence)};
   for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+    if (ascii::is_control(c)) c = ' ';
   }
   return out;
 }

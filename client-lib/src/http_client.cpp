@@ -1,4 +1,5 @@
 // The short methods are all `send`; whatever happens to a request happens in one place.
+#include "common/ascii.hpp"
 #include "grantd/http.hpp"
 
 #include <algorithm>
@@ -41,12 +42,10 @@ class StreamTaker final : public detail::ApiResponseTaker {
   const BodySink& sink_;
 };
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 }  // namespace
 
 bool IgnoreCase::operator()(std::string_view a, std::string_view b) const noexcept {
-  return std::ranges::lexicographical_compare(a, b, {}, lower, lower);
+  return ascii::less_ignoring_case(a, b);
 }
 
 HttpClient::HttpClient(std::shared_ptr<detail::Connector> connector, std::string_view api)

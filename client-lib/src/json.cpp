@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include "common/ascii.hpp"
+
 namespace grantd::detail {
 namespace {
 
@@ -108,17 +110,9 @@ class Reader {
     if (text_.size() < 4) return std::nullopt;
     std::uint32_t value = 0;
     for (const char c : text_.substr(0, 4)) {
-      std::uint32_t digit = 0;
-      if (c >= '0' && c <= '9') {
-        digit = static_cast<std::uint32_t>(c - '0');
-      } else if (c >= 'a' && c <= 'f') {
-        digit = static_cast<std::uint32_t>(c - 'a' + 10);
-      } else if (c >= 'A' && c <= 'F') {
-        digit = static_cast<std::uint32_t>(c - 'A' + 10);
-      } else {
-        return std::nullopt;
-      }
-      value = value * 16 + digit;
+      const int digit = ascii::hex_value(c);
+      if (digit < 0) return std::nullopt;
+      value = value * 16 + static_cast<std::uint32_t>(digit);
     }
     text_.remove_prefix(4);
     return value;

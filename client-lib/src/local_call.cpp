@@ -7,6 +7,7 @@
 
 #include "client-lib/src/json.hpp"
 #include "client-lib/src/request_head.hpp"
+#include "common/ascii.hpp"
 #include "common/local_api.hpp"
 
 namespace grantd::detail {
@@ -29,7 +30,7 @@ class AnswerTaker final : public ResponseTaker {
 };
 
 bool is_code(std::string_view text) {
-  const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+  const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || ascii::is_digit(c) || c == '_'; };
   return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, fits);
 }
 

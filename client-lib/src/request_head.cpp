@@ -4,25 +4,19 @@
 #include <algorithm>
 #include <utility>
 
-#include "client-lib/src/response_head.hpp"
+#include "common/ascii.hpp"
 #include "common/local_api.hpp"
+#include "common/syntax.hpp"
 #include "grantd/error.hpp"
 
 namespace grantd::detail {
-namespace {
 
-[[noreturn]] void refuse(std::string_view sentence) { throw Error("invalid_request", sentence); }
-
-bool is_token(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, is_token_character);
-}
-
-}  // namespace
+void refuse(std::string_view sentence) { throw Error("invalid_request", sentence); }
 
 RequestHead::RequestHead(std::string_view method, std::string_view target) {
-  if (!is_token(method)) refuse("the method is not a token of RFC 9110");
+  if (!syntax::is_token(method)) refuse("the method is not a token of RFC 9110");
   // No character that ends or splits a request line, and no fragment, which never travels.
-  const auto travels = [](char c) { return c > ' ' && c < 0x7f && c != '#'; };
+  const auto travels = [](char c) { return ascii::is_visible(c) && c != '#'; };
   if (!target.starts_with('/') || !std::ranges::all_of(target, travels)) {
     refuse("the path holds a character that must be percent-encoded");
   }
@@ -35,8 +29,8 @@ RequestHead::RequestHead(std::string_view method, std::string_view target) {
 }
 
 void RequestHead::field(std::string_view name, std::string_view value) {
-  if (!is_token(name)) refuse("a header's name is not a token of RFC 9110");
-  if (!is_field_value(value)) {
+  if (!syntax::is_token(name)) refuse("a header's name is not a token of RFC 9110");
+  if (!syntax::is_field_value(value)) {
     refuse("the header " + std::string{name} + " has a control character in its value");
   }
   text_.append(name);
@@ -58,9 +52,7 @@ std::string percent_encoded(std::string_view text) {
   constexpr std::string_view hex = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
-    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                            c == '-' || c == '.' || c == '_' || c == '~';
-    if (unreserved) {
+    if (ascii::is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~') {
       out += c;
     } else {
       const auto byte = static_cast<unsigned char>(c);

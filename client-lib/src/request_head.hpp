@@ -9,6 +9,9 @@
 
 namespace grantd::detail {
 
+/// Throws Error "invalid_request": what the caller asks for could not be sent.
+[[noreturn]] void refuse(std::string_view sentence);
+
 /// Writes the head of one HTTP/1.1 request. Whatever a caller gave is checked first: each function throws
 /// Error "invalid_request" for what could not travel as the one thing it is meant to be (a line break in a
 /// header, say).

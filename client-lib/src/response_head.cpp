@@ -5,10 +5,15 @@
 #include <algorithm>
 #include <charconv>
 
-namespace grantd::detail {
-namespace {
+#include "common/ascii.hpp"
+#include "common/syntax.hpp"
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+namespace grantd::detail {
+
+using ascii::equal_ignoring_case;
+using syntax::is_field_value;
+
+namespace {
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view white = " \t";
@@ -31,8 +36,7 @@ bool parse_status_line(std::string_view line, ResponseHead& head) {
   const bool http11 = line.starts_with("HTTP/1.1 ");
   if (!http11 && !line.starts_with("HTTP/1.0 ")) return false;
   line.remove_prefix(9);
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (line.size() < 3 || !std::ranges::all_of(line.substr(0, 3), is_digit)) return false;
+  if (line.size() < 3 || !std::ranges::all_of(line.substr(0, 3), ascii::is_digit)) return false;
   std::from_chars(line.data(), line.data() + 3, head.status);
   line.remove_prefix(3);
   if (!line.empty() && !line.starts_with(' ')) return false;
@@ -48,7 +52,7 @@ bool parse_field(std::string_view line, ResponseHead& head) {
   if (colon == 0 || colon == std::string_view::npos) return false;
   const auto name = line.substr(0, colon);
   const auto value = trimmed(line.substr(colon + 1));
-  if (!std::ranges::all_of(name, is_token_character) || !is_field_value(value)) return false;
+  if (!syntax::is_token(name) || !is_field_value(value)) return false;
   head.fields.emplace_back(name, value);
   return true;
 }
@@ -117,23 +121,6 @@ std::optional<ResponseHead> parse_response_head(std::string_view bytes, bool ans
   }
   if (!bytes.empty() || !decide_framing(head, answers_head_request)) return std::nullopt;
   return head;
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
-bool is_token_character(char c) {
-  constexpr std::string_view others = "!#$%&'*+-.^_`|~";
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         others.find(c) != std::string_view::npos;
-}
-
-bool is_field_value(std::string_view value) {
-  return std::ranges::none_of(value, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20 && c != '\t') || byte == 0x7f;
-  });
 }
 
 }  // namespace grantd::detail

@@ -29,12 +29,4 @@ struct ResponseHead {
 /// together with a coding, a coding other than `chunked`.
 std::optional<ResponseHead> parse_response_head(std::string_view bytes, bool answers_head_request);
 
-/// ASCII comparison without case.
-bool equal_ignoring_case(std::string_view a, std::string_view b);
-
-/// RFC 9110 section 5.6.2 `tchar`.
-bool is_token_character(char c);
-/// What a field value may hold: anything but control characters, and the tab.
-bool is_field_value(std::string_view value);
-
 }  // namespace grantd::detail

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <utility>
 
+#include "common/syntax.hpp"
+
 namespace grantd::detail {
 namespace {
 
@@ -20,7 +22,7 @@ bool parse_chunk_size(std::string_view line, std::uint64_t& size) {
   const auto result = std::from_chars(digits.data(), end, size, 16);
   if (result.ec != std::errc{} || result.ptr != end) return false;
   const auto first = rest.find_first_not_of(" \t");
-  return (first == std::string_view::npos || rest[first] == ';') && is_field_value(rest);
+  return (first == std::string_view::npos || rest[first] == ';') && syntax::is_field_value(rest);
 }
 
 }  // namespace
@@ -127,7 +129,7 @@ void ResponseParser::end_of_line() {
       heads_size_ += text_.size() + 2;
       if (text_.empty()) {
         state_ = State::complete;
-      } else if (!is_field_value(text_)) {
+      } else if (!syntax::is_field_value(text_)) {
         state_ = State::failed;
       }
       break;

@@ -8,7 +8,9 @@
 
 #include "client-lib/src/json.hpp"
 #include "client-lib/src/response_head.hpp"
+#include "common/ascii.hpp"
 #include "common/local_api.hpp"
+#include "common/syntax.hpp"
 
 namespace grantd::detail {
 namespace {
@@ -36,9 +38,7 @@ class ObjectWriter {
   common::Secret json_;
 };
 
-bool is_visible_ascii(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
-}
+bool is_visible_ascii(std::string_view text) { return std::ranges::all_of(text, ascii::is_visible); }
 
 }  // namespace
 
@@ -105,8 +105,8 @@ std::optional<Token> parse_token(std::string_view json) {
     if (member.name == "expires_at") expires_at = member.text;
   });
   const auto expiry = parse_utc(expires_at);
-  const bool dpop = equal_ignoring_case(type, "dpop");
-  if (!read || !expiry || !(dpop || equal_ignoring_case(type, "bearer"))) return std::nullopt;
+  const bool dpop = ascii::equal_ignoring_case(type, "dpop");
+  if (!read || !expiry || !(dpop || ascii::equal_ignoring_case(type, "bearer"))) return std::nullopt;
   if (value.empty() || value.size() > max_token || !is_visible_ascii(value.reveal())) return std::nullopt;
   if (version.empty() || version.size() > 1024 || !is_visible_ascii(version)) return std::nullopt;
   return Token{Token::Parts{.value = value.reveal(),
@@ -126,7 +126,7 @@ std::optional<std::chrono::system_clock::time_point> parse_utc(std::string_view 
     if (shape[i] != '0') {
       if (text[i] != shape[i]) return std::nullopt;
       ++field;
-    } else if (text[i] >= '0' && text[i] <= '9') {
+    } else if (ascii::is_digit(text[i])) {
       numbers[field] = numbers[field] * 10 + (text[i] - '0');
     } else {
       return std::nullopt;
@@ -143,17 +143,13 @@ std::optional<std::chrono::system_clock::time_point> parse_utc(std::string_view 
                                          std::chrono::month{static_cast<unsigned>(month)},
                                          std::chrono::day{static_cast<unsigned>(day)}};
   if (rest != "Z" || !date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  if (year < 1970 || year > 2261) return std::nullopt;  // beyond it the clock's nanoseconds overflow
   return std::chrono::sys_days{date} + std::chrono::hours{hour} + std::chrono::minutes{minute} +
          std::chrono::seconds{second};
 }
 
 void check_name(std::string_view name) {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  };
-  const bool only_dots = name.find_first_not_of('.') == std::string_view::npos;
-  if (only_dots || name.size() > 128 || !std::ranges::all_of(name, fits)) {
+  if (!syntax::is_definition_name(name)) {
     throw Error(
         "invalid_request",
         "names of clients and APIs have 1 to 128 characters out of letters, digits, dot, underscore and "

@@ -28,7 +28,7 @@ std::optional<Error> CacheContext::over_limit(uid_t uid) {
       .detail =
           "this user caused as many token requests in the last minute as max_provoked_requests allows; "
           "ask for the cached token, or ask later",
-      .retry_after = *wait};
+      .retry_after = wait};
 }
 
 TokenPtr CacheContext::token_from(TokenGrant grant, common::BootTime started) {

@@ -2,18 +2,12 @@
 // case.
 #include "daemon/catalog/catalog.hpp"
 
-#include <algorithm>
+#include "common/ascii.hpp"
 
 namespace grantd::daemon {
 
-namespace {
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-}  // namespace
-
 bool LessIgnoringCase::operator()(std::string_view a, std::string_view b) const {
-  return std::ranges::lexicographical_compare(a, b, {}, lower, lower);
+  return ascii::less_ignoring_case(a, b);
 }
 
 std::shared_ptr<CatalogClient> Catalog::client(std::string_view name) const {

@@ -1,16 +1,10 @@
 // application/x-www-form-urlencoded, read strictly: a broken escape is an error rather than a guess.
+#include "common/ascii.hpp"
 #include "daemon/catalog/token_access.hpp"
 
 namespace grantd::daemon {
 
 namespace {
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 std::optional<std::string> decode(std::string_view text) {
   std::string decoded;
@@ -19,8 +13,8 @@ std::optional<std::string> decode(std::string_view text) {
     if (text[i] == '+') {
       decoded += ' ';
     } else if (text[i] == '%') {
-      const int high = i + 1 < text.size() ? hex_digit(text[i + 1]) : -1;
-      const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+      const int high = i + 1 < text.size() ? ascii::hex_value(text[i + 1]) : -1;
+      const int low = i + 2 < text.size() ? ascii::hex_value(text[i + 2]) : -1;
       if (high < 0 || low < 0) return std::nullopt;
       decoded += static_cast<char>(high * 16 + low);
       i += 2;
@@ -57,7 +51,7 @@ common::Result<std::chrono::seconds> parse_min_valid(std::string_view text) {
   std::int64_t seconds = 0;
   bool good = !text.empty() && text.size() <= 8;
   for (const char c : text) {
-    good = good && c >= '0' && c <= '9';
+    good = good && ascii::is_digit(c);
     if (good) seconds = seconds * 10 + (c - '0');
   }
   if (!good || seconds > most) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "common/syntax.hpp"
+
 namespace grantd::daemon {
 
 using common::ErrorCode;
@@ -17,20 +19,6 @@ void sort_unique(std::vector<std::string>& list) {
   list.erase(rest.begin(), rest.end());
 }
 
-bool is_scope_character(char c) { return c > ' ' && c <= '~' && c != '"' && c != '\\'; }
-
-// RFC 3986 section 3: a scheme, a colon and something after it, in printable ASCII, without a fragment.
-bool is_absolute_uri(std::string_view text) {
-  const auto colon = text.find(':');
-  if (colon == 0 || colon == std::string_view::npos || colon + 1 == text.size()) return false;
-  const auto is_alpha = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  const auto in_scheme = [&](char c) {
-    return is_alpha(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
-  };
-  return is_alpha(text.front()) && std::ranges::all_of(text.substr(0, colon), in_scheme) &&
-         std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~' && c != '#'; });
-}
-
 }  // namespace
 
 common::Result<std::vector<std::string>> parse_scope(std::string_view text) {
@@ -38,7 +26,7 @@ common::Result<std::vector<std::string>> parse_scope(std::string_view text) {
   while (!text.empty()) {
     const auto end = std::min(text.find(' '), text.size());
     if (const auto scope = text.substr(0, end); !scope.empty()) {
-      if (!std::ranges::all_of(scope, is_scope_character)) {
+      if (!std::ranges::all_of(scope, syntax::is_scope_character)) {
         return fail(ErrorCode::invalid_request,
                     "scope holds a character that RFC 6749 does not allow; separate scopes by single spaces");
       }
@@ -54,7 +42,7 @@ common::Result<std::vector<std::string>> parse_resources(const std::vector<std::
   std::vector<std::string> list;
   for (const std::string& resource : resources) {
     if (resource.empty()) continue;
-    if (!is_absolute_uri(resource)) {
+    if (!syntax::is_absolute_uri(resource)) {
       return fail(ErrorCode::invalid_request,
                   "resource must be an absolute URI without a fragment (RFC 8707)");
     }

@@ -6,6 +6,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/post.hpp>
 
+#include "common/ascii.hpp"
 #include "daemon/catalog/request_syntax.hpp"
 
 namespace grantd::daemon {
@@ -28,10 +29,6 @@ std::unexpected<common::Error> not_allowed(const config::ClientSettings& client,
   return fail(ErrorCode::access_denied, "the definition \"" + client.name + "\" does not let callers set " +
                                             std::string{what} +
                                             "; its allow_overrides would have to name it");
-}
-
-bool is_printable(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
 }
 
 Result<void> apply_lists(const CatalogClient& client, const CallerRequest& request, Variant& variant) {
@@ -57,7 +54,7 @@ Result<void> apply_lists(const CatalogClient& client, const CallerRequest& reque
 
 Result<void> apply_audience(const config::ClientSettings& settings, std::string audience, Variant& variant) {
   if (audience.empty() || audience == variant.audience) return {};
-  if (!is_printable(audience)) {
+  if (!std::ranges::all_of(audience, ascii::is_printable)) {
     return fail(ErrorCode::invalid_request, "audience may only hold printable ASCII characters");
   }
   if (!settings.allows(Override::audience))
@@ -103,8 +100,7 @@ Result<GrantedRequest> grant_request(const CatalogClient& client, const CatalogA
   }
   if (!request.assertion.empty()) {
     const auto assertion = request.assertion.reveal();
-    const auto is_token_character = [](char c) { return c > ' ' && c <= '~'; };
-    if (assertion.size() > longest_assertion || !std::ranges::all_of(assertion, is_token_character)) {
+    if (assertion.size() > longest_assertion || !std::ranges::all_of(assertion, ascii::is_visible)) {
       return fail(ErrorCode::invalid_request,
                   "assertion must be at most 16384 characters of printable ASCII");
     }

@@ -7,27 +7,19 @@
 #include <cstring>
 #include <string_view>
 
+#include "common/ascii.hpp"
+#include "common/syntax.hpp"
+
 namespace grantd::daemon::http1 {
 namespace {
 
 constexpr std::size_t most_size_digits = 16;  // what 64 bits hold
 constexpr std::size_t largest_trailer = 8 * 1024;
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 bool is_good_trailer_line(std::string_view line) {
   const auto colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0) return false;
-  const auto in_name = [](char c) { return c > ' ' && c <= '~'; };
-  const auto in_value = [](char c) {
-    return c == '\t' || (static_cast<unsigned char>(c) >= ' ' && c != 0x7f);
-  };
-  return std::ranges::all_of(line.substr(0, colon), in_name) && std::ranges::all_of(line, in_value);
+  return std::ranges::all_of(line.substr(0, colon), ascii::is_visible) && syntax::is_field_value(line);
 }
 
 }  // namespace
@@ -84,9 +76,9 @@ std::expected<BodyDecoder::Piece, std::string_view> BodyDecoder::next(std::span<
 std::expected<std::size_t, std::string_view> BodyDecoder::take_chunk_size(std::span<const char> input) {
   std::uint64_t size = 0;
   std::size_t digits = 0;
-  while (digits < input.size() && hex_digit(input[digits]) >= 0) {
+  while (digits < input.size() && ascii::hex_value(input[digits]) >= 0) {
     if (digits == most_size_digits) return std::unexpected("a chunk's size is too large");
-    size = size * 16 + static_cast<std::uint64_t>(hex_digit(input[digits]));
+    size = size * 16 + static_cast<std::uint64_t>(ascii::hex_value(input[digits]));
     ++digits;
   }
   if (digits == input.size()) return 0;

@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/ascii.hpp"
+
 namespace grantd::daemon::http1 {
 
+using ascii::equal_ignoring_case;
 using boost::beast::http::field;
 
 std::optional<std::string_view> Framing::add(field name, std::string_view value) {
@@ -28,7 +31,7 @@ std::optional<std::string_view> Framing::add(field name, std::string_view value)
 
 std::optional<std::string_view> Framing::add_content_length(std::string_view value) {
   if (content_length_) return "Content-Length is there twice";
-  const bool digits = std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; });
+  const bool digits = std::ranges::all_of(value, ascii::is_digit);
   std::uint64_t length = 0;
   const auto end = value.data() + value.size();
   if (value.empty() || !digits || std::from_chars(value.data(), end, length).ec != std::errc{}) {

@@ -6,16 +6,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/ascii.hpp"
+
 namespace grantd::daemon::http1 {
-namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-}  // namespace
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::ranges::equal(a, b, {}, lower, lower);
-}
+using ascii::equal_ignoring_case;
 
 bool list_has(const Head& head, std::string_view name, std::string_view token) {
   for (const Field& field : head.fields) {

@@ -62,9 +62,6 @@ common::Result<void> parse_request_head(std::string_view bytes, RequestHead& hea
 common::Result<void> parse_response_head(std::string_view bytes, std::string_view request_method,
                                          ResponseHead& head);
 
-/// ASCII comparison without case.
-bool equal_ignoring_case(std::string_view a, std::string_view b);
-
 /// Whether the comma-separated list of the field's values (all of its occurrences) has `token`, without case.
 bool list_has(const Head& head, std::string_view name, std::string_view token);
 

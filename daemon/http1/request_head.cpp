@@ -2,6 +2,7 @@
 // readers could take differently is refused rather than repaired.
 #include <algorithm>
 
+#include "common/ascii.hpp"
 #include "daemon/http1/beast_parser.hpp"
 
 namespace grantd::daemon::http1 {
@@ -39,7 +40,7 @@ void RequestParser::on_request_impl(boost::beast::http::verb, string_view method
 
 std::optional<std::string_view> RequestParser::split_target() {
   const std::string_view target = request_.target;
-  const auto is_visible = [](char c) { return c > ' ' && c <= '~' && c != '#'; };
+  const auto is_visible = [](char c) { return ascii::is_visible(c) && c != '#'; };
   if (!std::ranges::all_of(target, is_visible))
     return "the request target holds a character that must be encoded";
   if (target == "*") {
@@ -64,7 +65,7 @@ void RequestParser::on_field(field name, std::string_view value, error_code& fai
       request_.host = value;
       break;
     case field::expect:
-      request_.expects_continue = equal_ignoring_case(value, "100-continue");
+      request_.expects_continue = ascii::equal_ignoring_case(value, "100-continue");
       break;
     case field::upgrade:
       has_upgrade_ = true;

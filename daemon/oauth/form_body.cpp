@@ -3,13 +3,14 @@
 // Basic.
 #include "daemon/oauth/form_body.hpp"
 
+#include "common/ascii.hpp"
+
 namespace grantd::daemon {
 
 namespace {
 
 bool stays(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view{"*-._~"}.find(c) != std::string_view::npos;
+  return ascii::is_alphanumeric(c) || std::string_view{"*-._~"}.find(c) != std::string_view::npos;
 }
 
 void append_encoded(common::Secret& to, std::string_view text) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/ascii.hpp"
+
 namespace grantd::daemon {
 
 namespace {
@@ -12,7 +14,7 @@ constexpr std::size_t longest_server_text = 512;
 constexpr std::size_t longest_scope = 16384;
 constexpr std::string_view withheld = "(withheld, because it repeats the client's credentials)";
 
-bool is_allowed(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
+bool is_allowed(char c) { return ascii::is_printable(c) && c != '"' && c != '\\'; }
 
 std::string reduce(std::string_view text) {
   std::string reduced;

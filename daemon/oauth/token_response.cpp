@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "common/ascii.hpp"
 #include "daemon/crypto/base64url.hpp"
 #include "daemon/crypto/digest.hpp"
 #include "daemon/oauth/failed_exchange.hpp"
@@ -24,8 +25,7 @@ constexpr std::size_t longest_token = 16384;
 bool is_blank(std::string_view body) { return body.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
 bool is_access_token(std::string_view text) {
-  return !text.empty() && text.size() <= longest_token &&
-         std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+  return !text.empty() && text.size() <= longest_token && std::ranges::all_of(text, ascii::is_visible);
 }
 
 std::optional<TokenType> token_type_of(const JsonValue& value) {

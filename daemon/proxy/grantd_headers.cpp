@@ -4,13 +4,14 @@
 
 #include <utility>
 
+#include "common/ascii.hpp"
 #include "common/local_api.hpp"
 
 namespace grantd::daemon {
 namespace {
 
+using ascii::equal_ignoring_case;
 using common::ErrorCode;
-using http1::equal_ignoring_case;
 
 enum Known : std::size_t {
   scope,
@@ -83,10 +84,7 @@ common::Result<CallerRequest> read_grantd_headers(const http1::RequestHead& requ
   CallerRequest wanted;
   bool seen[count] = {};
   for (const http1::Field& field : request.fields) {
-    constexpr auto prefix = local_api::header_prefix;
-    if (field.name.size() <= prefix.size() ||
-        !equal_ignoring_case(field.name.substr(0, prefix.size()), prefix))
-      continue;
+    if (!ascii::starts_with_ignoring_case(field.name, local_api::header_prefix)) continue;
     for (std::size_t which = 0; which < count; ++which) {
       if (!equal_ignoring_case(field.name, names[which])) continue;
       if (std::exchange(seen[which], true) && which != resource) {

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 
+#include "common/ascii.hpp"
 #include "common/local_api.hpp"
 
 namespace grantd::daemon {
 namespace {
 
-using http1::equal_ignoring_case;
+using ascii::equal_ignoring_case;
 
 constexpr std::string_view hop_by_hop[] = {
     "Connection", "Keep-Alive", "Proxy-Connection",   "Transfer-Encoding",   "TE",
@@ -25,8 +26,7 @@ bool is_one_of(std::string_view name, const Names& names) {
 }
 
 bool is_ours(std::string_view name) {
-  constexpr auto prefix = local_api::header_prefix;
-  return name.size() >= prefix.size() && equal_ignoring_case(name.substr(0, prefix.size()), prefix);
+  return ascii::starts_with_ignoring_case(name, local_api::header_prefix);
 }
 
 /// The fields that `Connection` names; almost always none, and then without a look at every field.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "common/ascii.hpp"
+#include "common/syntax.hpp"
 #include "daemon/proxy/grantd_headers.hpp"
 #include "daemon/proxy/header_filter.hpp"
 #include "daemon/proxy/target.hpp"
@@ -17,16 +19,12 @@ constexpr std::string_view allowed_methods = "Allow: GET, HEAD, POST, PUT, PATCH
 
 /// What was written where an API's name belongs, as far as it may stand in an answer.
 std::string quoted_name(std::string_view name) {
-  const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  };
-  if (name.empty() || name.size() > 128 || !std::ranges::all_of(name, plain)) return "that name";
+  if (!syntax::is_definition_name(name)) return "that name";
   return "the name \"" + std::string{name} + "\"";
 }
 
 bool is_tracing(std::string_view method) {
-  return http1::equal_ignoring_case(method, "TRACE") || http1::equal_ignoring_case(method, "CONNECT");
+  return ascii::equal_ignoring_case(method, "TRACE") || ascii::equal_ignoring_case(method, "CONNECT");
 }
 
 /// The request as the API gets it, up to and without the Authorization line.

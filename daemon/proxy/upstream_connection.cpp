@@ -66,7 +66,7 @@ UpstreamConnection::~UpstreamConnection() = default;
 
 void UpstreamConnection::close_socket() {
   ErrorFlag ignored;
-  socket_.close(ignored);
+  static_cast<void>(socket_.close(ignored));
 }
 
 void UpstreamConnection::expire() {

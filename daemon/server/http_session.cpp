@@ -75,8 +75,12 @@ void HttpSession::drain() {
 void HttpSession::abort() {
   broken_ = true;
   if (auto action = std::exchange(gone_action_, nullptr)) action();
+  close_socket();
+}
+
+void HttpSession::close_socket() {
   boost::system::error_code ignored;
-  if (socket_.is_open()) socket_.close(ignored);
+  if (socket_.is_open()) static_cast<void>(socket_.close(ignored));
 }
 
 void HttpSession::detach() { deadlines_.reset(); }
@@ -87,8 +91,7 @@ void HttpSession::close() {
   gone_action_ = nullptr;
   if (state_->detached) return;
   deadlines_.reset();
-  boost::system::error_code ignored;
-  if (socket_.is_open()) socket_.close(ignored);
+  close_socket();
   input_.release();
   body_.release();
   state_->sessions.erase(this);

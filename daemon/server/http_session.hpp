@@ -61,6 +61,7 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   NextHead next_head();
   void begin_waiting();
   void close();
+  void close_socket();
 
   InputBuffer& body_input() { return reading_large_ ? body_ : input_; }
   void make_room_for_body();

@@ -1,6 +1,7 @@
 // Finds out whom a request is for. It starts no coroutine of its own: what it returns is the route's.
 #include "daemon/server/router.hpp"
 
+#include "common/ascii.hpp"
 #include "common/local_api.hpp"
 #include "daemon/server/apis_handler.hpp"
 #include "daemon/server/clients_handler.hpp"
@@ -16,19 +17,12 @@ using common::ErrorCode;
 
 namespace {
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /// A path segment with its percent-encoding removed; what is no encoding stays as it is and names nothing.
 std::string decode_segment(std::string_view segment) {
   std::string text;
   for (std::size_t i = 0; i < segment.size(); ++i) {
-    const int high = segment[i] == '%' && i + 2 < segment.size() ? hex_digit(segment[i + 1]) : -1;
-    const int low = high >= 0 ? hex_digit(segment[i + 2]) : -1;
+    const int high = segment[i] == '%' && i + 2 < segment.size() ? ascii::hex_value(segment[i + 1]) : -1;
+    const int low = high >= 0 ? ascii::hex_value(segment[i + 2]) : -1;
     if (low < 0) {
       text += segment[i];
     } else {
@@ -101,8 +95,8 @@ Router::~Router() = default;
 awaitable<void> Router::handle(Exchange& exchange) {
   const http1::RequestHead& request = exchange.request();
   const std::string_view host = without_port(request.host);
-  if (host.empty() || http1::equal_ignoring_case(host, local_api::localhost) ||
-      http1::equal_ignoring_case(host, local_api::own_host)) {
+  if (host.empty() || ascii::equal_ignoring_case(host, local_api::localhost) ||
+      ascii::equal_ignoring_case(host, local_api::own_host)) {
     return routes_->local(exchange);
   }
   return routes_->parts.apis.handle(exchange, host, request.target);

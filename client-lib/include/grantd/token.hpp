@@ -25,7 +25,8 @@ struct TokenRequest {
   std::string audience{};
   /// Further form parameters of the token request.
   std::map<std::string, std::string> parameters{};
-  /// An assertion to exchange; the token is then this caller's alone and not cached.
+  /// A client assertion (RFC 7521 section 4.2) that the daemon sends in place of the definition's
+  /// credentials. The token is then this caller's alone and not cached.
   std::string assertion{};
   /// Least validity the token must have left; unset: the daemon's default.
   std::optional<std::chrono::seconds> min_valid{};

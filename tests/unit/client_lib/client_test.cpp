@@ -8,6 +8,8 @@
 
 using namespace grantd;
 using tests::answering;
+using tests::code_of;
+using tests::error_of;
 using tests::problem_answer;
 using tests::ReceivedRequest;
 using tests::token_answer;
@@ -21,20 +23,6 @@ struct Fixture {
   tests::ScriptedDaemon daemon;
   Client client{ClientOptions{.socket = directory / "socket", .timeout = std::chrono::seconds{10}}};
 };
-
-std::optional<Error> error_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error;
-  }
-  return std::nullopt;
-}
-
-std::string code_of(const auto& call) {
-  const auto error = error_of(call);
-  return error ? std::string{error->code()} : "no error";
-}
 
 // What a daemon that answers a request for a token with exactly these bytes, and then closes, is taken for.
 std::string code_for(const std::string& bytes) {

@@ -17,6 +17,7 @@
 
 using namespace grantd;
 using tests::answering;
+using tests::code_of;
 using tests::Peer;
 using tests::ReceivedRequest;
 using tests::ScriptedDaemon;
@@ -31,15 +32,6 @@ const auto tokens = answering([](const ReceivedRequest&) { return token_answer()
 Client client_of(const tests::TemporaryDirectory& directory,
                  milliseconds timeout = std::chrono::seconds{10}) {
   return Client{ClientOptions{.socket = directory / "socket", .timeout = timeout}};
-}
-
-std::string code_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return std::string{error.code()};
-  }
-  return "no error";
 }
 
 }  // namespace

@@ -10,15 +10,17 @@
 
 using namespace grantd;
 using tests::answering;
+using tests::code_of;
+using tests::error_of;
 using tests::http_answer;
 using tests::Peer;
 using tests::ReceivedRequest;
 
 namespace {
 
-struct Fixture {
-  explicit Fixture(tests::ScriptedDaemon::Script script,
-                   std::chrono::milliseconds timeout = std::chrono::seconds{10})
+struct ApiFixture {
+  explicit ApiFixture(tests::ScriptedDaemon::Script script,
+                      std::chrono::milliseconds timeout = std::chrono::seconds{10})
       : daemon(directory / "socket", std::move(script)),
         client(ClientOptions{.socket = directory / "socket", .timeout = timeout}) {}
 
@@ -27,20 +29,6 @@ struct Fixture {
   Client client;
   HttpClient api = client.http("invoices");
 };
-
-std::optional<Error> error_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error;
-  }
-  return std::nullopt;
-}
-
-std::string code_of(const auto& call) {
-  const auto error = error_of(call);
-  return error ? std::string{error->code()} : "no error";
-}
 
 // A source of `left` characters.
 BodySource source_of(std::size_t size, bool known) {
@@ -58,7 +46,7 @@ BodySource source_of(std::size_t size, bool known) {
 
 TEST_CASE("http client: requests go to the API by path, whatever slash they begin with") {
   std::string target;
-  Fixture f(answering([&](const ReceivedRequest& request) {
+  ApiFixture f(answering([&](const ReceivedRequest& request) {
     target = request.target();
     return http_answer(200, "");
   }));
@@ -71,7 +59,7 @@ TEST_CASE("http client: requests go to the API by path, whatever slash they begi
 }
 
 TEST_CASE("http client: every status of the API is an answer") {
-  Fixture f(answering([](const ReceivedRequest&) {
+  ApiFixture f(answering([](const ReceivedRequest&) {
     return http_answer(404, "nothing here", "Set-Cookie: a\r\nset-cookie: b\r\nWWW-Authenticate: x\r\n");
   }));
   const Response response = f.api.get("x");
@@ -82,7 +70,7 @@ TEST_CASE("http client: every status of the API is an answer") {
 }
 
 TEST_CASE("http client: what the daemon itself answers is an error") {
-  Fixture f(answering([](const ReceivedRequest& request) {
+  ApiFixture f(answering([](const ReceivedRequest& request) {
     const std::string headers = "Grantd-Error: api_timeout\r\nRetry-After: 3\r\n";
     if (request.method() == "HEAD") return "HTTP/1.1 504 Slow\r\nContent-Length: 99\r\n" + headers + "\r\n";
     return tests::problem_answer(504, "api_timeout", R"(,"api":"invoices")", headers);
@@ -102,7 +90,7 @@ TEST_CASE("http client: what the daemon itself answers is an error") {
 
 TEST_CASE("http client: methods, bodies and content types travel") {
   ReceivedRequest last;
-  Fixture f(answering([&](const ReceivedRequest& request) {
+  ApiFixture f(answering([&](const ReceivedRequest& request) {
     last = request;
     return http_answer(200, "");
   }));
@@ -127,7 +115,7 @@ TEST_CASE("http client: methods, bodies and content types travel") {
 
 TEST_CASE("http client: wishes about the token travel as headers") {
   ReceivedRequest last;
-  Fixture f(answering([&](const ReceivedRequest& request) {
+  ApiFixture f(answering([&](const ReceivedRequest& request) {
     last = request;
     return http_answer(200, "");
   }));
@@ -148,7 +136,7 @@ TEST_CASE("http client: wishes about the token travel as headers") {
 }
 
 TEST_CASE("http client: what could become another request is refused before anything is sent") {
-  Fixture f(answering([](const ReceivedRequest&) { return http_answer(200, ""); }));
+  ApiFixture f(answering([](const ReceivedRequest&) { return http_answer(200, ""); }));
   const auto refused = [&](const Request& request) {
     return code_of([&] { f.api.send(request); }) == "invalid_request";
   };
@@ -175,7 +163,7 @@ TEST_CASE("http client: what could become another request is refused before anyt
 }
 
 TEST_CASE("http client: HEAD has no body, and the connection stays in step") {
-  Fixture f(answering([](const ReceivedRequest& request) -> std::string {
+  ApiFixture f(answering([](const ReceivedRequest& request) -> std::string {
     if (request.method() == "HEAD") return "HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n";
     return http_answer(200, "body");
   }));
@@ -185,11 +173,11 @@ TEST_CASE("http client: HEAD has no body, and the connection stays in step") {
 }
 
 TEST_CASE("http client: a chunked response is put together, one that breaks off is an error") {
-  Fixture f(answering([](const ReceivedRequest&) -> std::string {
+  ApiFixture f(answering([](const ReceivedRequest&) -> std::string {
     return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
   }));
   CHECK(f.api.get("x").body == "abcde");
-  Fixture broken([](Peer& peer) {
+  ApiFixture broken([](Peer& peer) {
     peer.read();
     peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
   });
@@ -198,7 +186,7 @@ TEST_CASE("http client: a chunked response is put together, one that breaks off 
 
 TEST_CASE("http client streaming: both bodies pass through piece by piece") {
   for (const bool known : {true, false}) {
-    Fixture f(answering([&](const ReceivedRequest& request) {
+    ApiFixture f(answering([&](const ReceivedRequest& request) {
       CHECK(request.has(known ? "Content-Length: 1000000" : "Transfer-Encoding: chunked"));
       return http_answer(200, request.body, "X: y\r\n");
     }));
@@ -220,7 +208,7 @@ TEST_CASE("http client streaming: both bodies pass through piece by piece") {
 
 TEST_CASE("http client streaming: an API that echoes while it is still being sent to does not block") {
   constexpr std::size_t size = 20'000'000;
-  Fixture f([](Peer& peer) {
+  ApiFixture f([](Peer& peer) {
     peer.read_head();
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n");
     for (std::size_t echoed = 0; echoed < size;) {
@@ -237,7 +225,7 @@ TEST_CASE("http client streaming: an API that echoes while it is still being sen
 }
 
 TEST_CASE("http client streaming: an early error ends the upload") {
-  Fixture f([](Peer& peer) {
+  ApiFixture f([](Peer& peer) {
     if (!peer.read_head()) return;
     peer.send(http_answer(413, "too much"));
     peer.wait_until_closed();
@@ -256,7 +244,7 @@ TEST_CASE("http client streaming: an early error ends the upload") {
 }
 
 TEST_CASE("http client streaming: pieces arrive while the response is still open") {
-  Fixture f([](Peer& peer) {
+  ApiFixture f([](Peer& peer) {
     peer.read();
     peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n");
     peer.wait_until_closed();
@@ -271,7 +259,7 @@ TEST_CASE("http client streaming: pieces arrive while the response is still open
 }
 
 TEST_CASE("http client streaming: the timeout is that of silence") {
-  Fixture f(
+  ApiFixture f(
       [](Peer& peer) {
         peer.read();
         peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
@@ -286,7 +274,7 @@ TEST_CASE("http client streaming: the timeout is that of silence") {
 }
 
 TEST_CASE("http client streaming: a source that fails or lies ends the call") {
-  Fixture f([](Peer& peer) { peer.wait_until_closed(); });
+  ApiFixture f([](Peer& peer) { peer.wait_until_closed(); });
   const BodySource failing{.read = [](std::span<char>) -> std::size_t { throw std::runtime_error("disk"); }};
   CHECK_THROWS_AS(f.api.send({.method = "POST"}, failing, {}), std::runtime_error);
   BodySource shorter = source_of(10, true);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/unique_fd.hpp"
+#include "grantd/error.hpp"
 
 namespace grantd::tests {
 
@@ -94,5 +95,20 @@ std::string token_answer(std::string_view value = "secret-token", std::string_vi
 /// A problem document as the daemon makes them.
 std::string problem_answer(int status, std::string_view code, std::string_view more_members = {},
                            std::string_view headers = {});
+
+/// What the call failed with.
+std::optional<Error> error_of(const auto& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error;
+  }
+  return std::nullopt;
+}
+
+std::string code_of(const auto& call) {
+  const auto error = error_of(call);
+  return error ? std::string{error->code()} : "no error";
+}
 
 }  // namespace grantd::tests

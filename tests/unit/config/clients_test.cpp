@@ -8,14 +8,14 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-ClientSettings client_with(std::string_view lines) {
+ClientSettings client_of(std::string_view lines) {
   return *settings_of(std::string{good_client}.append(lines)).clients.at("c");
 }
 
 }  // namespace
 
 TEST_CASE("client: every key arrives") {
-  const auto client = client_with(
+  const auto client = client_of(
       "token_endpoint_auth_method = 'client_secret_post'\nauthorization_header_style = 'rfc2617'\n"
       "audience = 'api'\nparameters = { tenant = 'north', empty = '' }\nheaders = { X-A = '1', x-b = 'two "
       "words' }\n"
@@ -49,7 +49,7 @@ TEST_CASE("client: every key arrives") {
 }
 
 TEST_CASE("client: what is not said has its default") {
-  const auto client = client_with("");
+  const auto client = client_of("");
   CHECK(client.auth_method == AuthMethod::client_secret_basic);
   CHECK(client.request_timeout == 10s);
   CHECK_FALSE(client.access.users.has_value());
@@ -61,11 +61,11 @@ TEST_CASE("client: what is not said has its default") {
 }
 
 TEST_CASE("client: scopes and resources are a string or an array, sorted and without duplicates") {
-  CHECK(client_with("scope = 'b a  b '\n").scope == Strings{"a", "b"});
-  CHECK(client_with("scope = ['b', 'a', 'b']\n").scope == Strings{"a", "b"});
-  CHECK(client_with("scope = ''\n").scope.empty());
-  CHECK(client_with("resource = 'urn:x'\n").resource == Strings{"urn:x"});
-  CHECK(client_with("resource = ['urn:y', 'urn:x', 'urn:y']\n").resource == Strings{"urn:x", "urn:y"});
+  CHECK(client_of("scope = 'b a  b '\n").scope == Strings{"a", "b"});
+  CHECK(client_of("scope = ['b', 'a', 'b']\n").scope == Strings{"a", "b"});
+  CHECK(client_of("scope = ''\n").scope.empty());
+  CHECK(client_of("resource = 'urn:x'\n").resource == Strings{"urn:x"});
+  CHECK(client_of("resource = ['urn:y', 'urn:x', 'urn:y']\n").resource == Strings{"urn:x", "urn:y"});
 }
 
 TEST_CASE("client: http is allowed where the same table allows it") {
@@ -167,7 +167,7 @@ TEST_CASE("client: parameters never hold what a token request defines") {
               {"parameters = { n = 1 }", "clients.c.parameters.n", "expected a string, found an integer"});
   check_wrong(good_client,
               {"parameters = 'a=b'", "clients.c.parameters", "a table of strings, found a string"});
-  CHECK(client_with("parameters = { codes = 'x', client = 'y' }\n").parameters.size() == 2);
+  CHECK(client_of("parameters = { codes = 'x', client = 'y' }\n").parameters.size() == 2);
 }
 
 TEST_CASE("client: headers that frame, prove or belong to the daemon are refused") {
@@ -191,5 +191,5 @@ TEST_CASE("client: headers are names and values of RFC 9110") {
   check_wrong(good_client, {"headers = { X-A = '1', x-a = '2' }", "clients.c.headers.x-a", "defined twice"});
   check_wrong(good_client,
               {"headers = { X-A = 1 }", "clients.c.headers.X-A", "expected a string, found an integer"});
-  CHECK(client_with("headers = { X-A = \"\\u00e4 \\t b\", X-Empty = '' }\n").headers.size() == 2);
+  CHECK(client_of("headers = { X-A = \"\\u00e4 \\t b\", X-Empty = '' }\n").headers.size() == 2);
 }

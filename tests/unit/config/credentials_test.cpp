@@ -47,10 +47,15 @@ TEST_CASE("secret: more than one source is an error at every further one") {
             .size() == 2);
 }
 
+TEST_CASE("secret: an inline one may hold what a server may have made up, in any script") {
+  CHECK(
+      errors_of(std::string{without_secret} + "client_secret = ' p\u00e4ss:w%rd+\U0001F511\"\\'\n").empty());
+}
+
 TEST_CASE("secret: values that are wrong are errors that do not quote them") {
   for (const WrongLine& wrong : {
-           WrongLine{"client_secret = ''", "clients.c.client_secret", "printable ASCII"},
-           WrongLine{"client_secret = \"a\\nb\"", "clients.c.client_secret", "printable ASCII"},
+           WrongLine{"client_secret = ''", "clients.c.client_secret", "without control characters"},
+           WrongLine{"client_secret = \"a\\nb\"", "clients.c.client_secret", "without control characters"},
            WrongLine{"client_secret = 5", "clients.c.client_secret", "expected a string, found an integer"},
            WrongLine{"client_secret_file = 's'", "clients.c.client_secret_file", "absolute path"},
            WrongLine{"client_secret_credential = 'a/b'", "clients.c.client_secret_credential",

@@ -82,17 +82,6 @@ TEST_CASE("scope: the characters of RFC 6749 section 3.3") {
   }
 }
 
-TEST_CASE("names of clients and APIs: 1 to 128 letters, digits, dots, underscores and hyphens") {
-  CHECK(is_definition_name("catalog.client"));
-  CHECK(is_definition_name("A-_.9"));
-  CHECK(is_definition_name(std::string(128, 'x')));
-  for (const char* wrong : {"", ".", "..", "a/b", "a b", "\xc3\xa4", "a%2e", "a:b"}) {
-    CAPTURE(wrong);
-    CHECK_FALSE(is_definition_name(wrong));
-  }
-  CHECK_FALSE(is_definition_name(std::string(129, 'x')));
-}
-
 TEST_CASE("names of systemd credentials, variables and units follow their grammars") {
   CHECK(parse_credential_name("catalog.client").has_value());
   for (const char* wrong : {"", ".", "..", "a/b", "a:b", "a b"}) {

@@ -11,7 +11,7 @@ using common::ErrorCode;
 using Kind = BodyLength::Kind;
 
 /// The error's code as text, or "accepted".
-std::string outcome(std::string_view bytes) {
+std::string outcome_of_request(std::string_view bytes) {
   RequestHead head;
   const auto parsed = parse_request_head(bytes, head);
   return parsed ? "accepted" : std::string{name(parsed.error().code)};
@@ -105,9 +105,9 @@ TEST_CASE("request head: a length that two readers could take differently is ref
                            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
                            "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked"}) {
     CAPTURE(line);
-    CHECK(outcome(with_line(line)) == "invalid_request");
+    CHECK(outcome_of_request(with_line(line)) == "invalid_request");
   }
-  CHECK(outcome("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n") == "invalid_request");
+  CHECK(outcome_of_request("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n") == "invalid_request");
 }
 
 TEST_CASE("request head: malformed lines are refused") {
@@ -136,7 +136,7 @@ TEST_CASE("request head: malformed lines are refused") {
                            ""sv,
                            "GET / HTTP/1.1\r\r\nHost: x\r\n\r\n"sv}) {
     CAPTURE(bytes);
-    CHECK(outcome(bytes) == "invalid_request");
+    CHECK(outcome_of_request(bytes) == "invalid_request");
   }
 }
 
@@ -146,23 +146,23 @@ TEST_CASE("request head: malformed request lines are refused") {
         "GET / HTTP/0.9", "GET / http/1.1", "GET / HTTP/1.10", "GET /", "GET", "GET\t/\tHTTP/1.1",
         "G@T / HTTP/1.1", "G\xc3\x84T / HTTP/1.1", "G(T / HTTP/1.1", "GET / HTTP/ 1.1", "/ HTTP/1.1"}) {
     CAPTURE(line);
-    CHECK(outcome(std::string{line} + "\r\nHost: x\r\n\r\n") == "invalid_request");
+    CHECK(outcome_of_request(std::string{line} + "\r\nHost: x\r\n\r\n") == "invalid_request");
   }
 }
 
 TEST_CASE("request head: only targets in origin form are accepted") {
-  CHECK(outcome(with_target("GET", "/")) == "accepted");
-  CHECK(outcome(with_target("GET", "//twice")) == "accepted");
-  CHECK(outcome(with_target("GET", "/~!$&'()*+,;=:@%41?/?:[]{}|^`\"<>\\")) == "accepted");
-  CHECK(outcome(with_target("OPTIONS", "*")) == "accepted");
+  CHECK(outcome_of_request(with_target("GET", "/")) == "accepted");
+  CHECK(outcome_of_request(with_target("GET", "//twice")) == "accepted");
+  CHECK(outcome_of_request(with_target("GET", "/~!$&'()*+,;=:@%41?/?:[]{}|^`\"<>\\")) == "accepted");
+  CHECK(outcome_of_request(with_target("OPTIONS", "*")) == "accepted");
   for (const auto* target : {"*", "http://localhost/v1", "HTTPS://invoices/", "localhost:80", "v1/tokens",
                              "?a=b", "/a#b", "/\xc3\xa4", "/a\x7f", "*x", "#", "urn:x"}) {
     CAPTURE(target);
-    CHECK(outcome(with_target("GET", target)) == "invalid_request");
+    CHECK(outcome_of_request(with_target("GET", target)) == "invalid_request");
   }
-  CHECK(outcome(with_target("OPTIONS", "*?a")) == "invalid_request");
-  CHECK(outcome(with_target("CONNECT", "invoices:443")) == "method_not_allowed");
-  CHECK(outcome(with_target("CONNECT", "/v1/proxy/invoices")) == "accepted");
+  CHECK(outcome_of_request(with_target("OPTIONS", "*?a")) == "invalid_request");
+  CHECK(outcome_of_request(with_target("CONNECT", "invoices:443")) == "method_not_allowed");
+  CHECK(outcome_of_request(with_target("CONNECT", "/v1/proxy/invoices")) == "accepted");
 }
 
 TEST_CASE("request head: any method that is a token is accepted and keeps its case") {
@@ -175,16 +175,17 @@ TEST_CASE("request head: any method that is a token is accepted and keeps its ca
 }
 
 TEST_CASE("request head: exactly one Host, and only from HTTP/1.1 on required") {
-  CHECK(outcome("GET / HTTP/1.1\r\n\r\n") == "invalid_request");
-  CHECK(outcome("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n") == "invalid_request");
-  CHECK(outcome("GET / HTTP/1.0\r\nHost: a\r\nhost: a\r\n\r\n") == "invalid_request");
-  CHECK(outcome("GET / HTTP/1.0\r\n\r\n") == "accepted");
+  CHECK(outcome_of_request("GET / HTTP/1.1\r\n\r\n") == "invalid_request");
+  CHECK(outcome_of_request("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n") == "invalid_request");
+  CHECK(outcome_of_request("GET / HTTP/1.0\r\nHost: a\r\nhost: a\r\n\r\n") == "invalid_request");
+  CHECK(outcome_of_request("GET / HTTP/1.0\r\n\r\n") == "accepted");
   for (const auto* host : {"", "localhost", "a.b-c_d:80", "[::1]:80"}) {
-    CHECK(outcome("GET / HTTP/1.1\r\nHost: " + std::string{host} + "\r\n\r\n") == "accepted");
+    CHECK(outcome_of_request("GET / HTTP/1.1\r\nHost: " + std::string{host} + "\r\n\r\n") == "accepted");
   }
   for (const auto* host : {"a b", "a/b", "user@a", "a,b", "\xc3\xa4"}) {
     CAPTURE(host);
-    CHECK(outcome("GET / HTTP/1.1\r\nHost: " + std::string{host} + "\r\n\r\n") == "invalid_request");
+    CHECK(outcome_of_request("GET / HTTP/1.1\r\nHost: " + std::string{host} + "\r\n\r\n") ==
+          "invalid_request");
   }
 }
 

@@ -9,7 +9,7 @@ namespace {
 
 using Kind = BodyLength::Kind;
 
-std::string outcome(std::string_view bytes, std::string_view method = "GET") {
+std::string outcome_of_response(std::string_view bytes, std::string_view method = "GET") {
   ResponseHead head;
   const auto parsed = parse_response_head(bytes, method, head);
   return parsed ? "accepted" : std::string{name(parsed.error().code)};
@@ -78,11 +78,12 @@ TEST_CASE("response head: ambiguous framing is refused, also where there is no b
         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "Transfer-Encoding: gzip, chunked\r\n",
         "Transfer-Encoding: xchunked\r\n", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"}) {
     CAPTURE(fields);
-    CHECK(outcome("HTTP/1.1 200 OK\r\n" + std::string{fields} + "\r\n") == "api_unreachable");
-    CHECK(outcome("HTTP/1.1 204 OK\r\n" + std::string{fields} + "\r\n") == "api_unreachable");
-    CHECK(outcome("HTTP/1.1 200 OK\r\n" + std::string{fields} + "\r\n", "HEAD") == "api_unreachable");
+    CHECK(outcome_of_response("HTTP/1.1 200 OK\r\n" + std::string{fields} + "\r\n") == "api_unreachable");
+    CHECK(outcome_of_response("HTTP/1.1 204 OK\r\n" + std::string{fields} + "\r\n") == "api_unreachable");
+    CHECK(outcome_of_response("HTTP/1.1 200 OK\r\n" + std::string{fields} + "\r\n", "HEAD") ==
+          "api_unreachable");
   }
-  CHECK(outcome("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") == "api_unreachable");
+  CHECK(outcome_of_response("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") == "api_unreachable");
 }
 
 TEST_CASE("response head: garbage is refused") {
@@ -95,7 +96,7 @@ TEST_CASE("response head: garbage is refused") {
         "HTTP/1.1  200 OK\r\n\r\n"sv, "200 OK\r\n\r\n"sv, "\r\n\r\n"sv, ""sv,
         "GET / HTTP/1.1\r\nHost: x\r\n\r\n"sv, "HTTP/1.1 200 O\x01K\r\n\r\n"sv}) {
     CAPTURE(bytes);
-    CHECK(outcome(bytes) == "api_unreachable");
+    CHECK(outcome_of_response(bytes) == "api_unreachable");
   }
 }
 

@@ -39,7 +39,7 @@ TEST_CASE("workers: a job runs on another thread and its result arrives on the l
   int result = 0;
   std::thread::id worked_on, arrived_on;
   workers.run([&] {
-    const int value = 42;
+    int value = 42;
     worked_on = std::this_thread::get_id();
     loop.post([&, value] {
       result = value;

@@ -5,7 +5,7 @@
 #include <string>
 
 using grantd::daemon::JsonMembers;
-using Kind = grantd::daemon::JsonValue::Kind;
+using grantd::daemon::JsonValue;
 
 namespace {
 
@@ -22,14 +22,14 @@ TEST_CASE("json members: the top-level members that were asked for, and what the
   CHECK((*members)["n"].number == 1.5);
   CHECK((*members)["i"].number == -3);
   CHECK((*members)["u"].number == 7);
-  CHECK((*members)["z"].kind == Kind::null);
-  CHECK((*members)["t"].kind == Kind::other);
-  CHECK((*members)["o"].kind == Kind::other);
-  CHECK((*members)["l"].kind == Kind::strings);
+  CHECK((*members)["z"].kind == JsonValue::Kind::null);
+  CHECK((*members)["t"].kind == JsonValue::Kind::other);
+  CHECK((*members)["o"].kind == JsonValue::Kind::other);
+  CHECK((*members)["l"].kind == JsonValue::Kind::strings);
   CHECK((*members)["l"].text.reveal() == "x y");
-  CHECK((*members)["m"].kind == Kind::other);
-  CHECK((*members)["e"].kind == Kind::strings);
-  CHECK((*members)["absent"].kind == Kind::absent);
+  CHECK((*members)["m"].kind == JsonValue::Kind::other);
+  CHECK((*members)["e"].kind == JsonValue::Kind::strings);
+  CHECK((*members)["absent"].kind == JsonValue::Kind::absent);
   CHECK(members->string("n").empty());
 }
 
@@ -37,8 +37,8 @@ TEST_CASE("json members: a nested member is not taken for a top-level one") {
   const auto members =
       JsonMembers::parse(R"({"o":{"a":"inner"},"l":[{"a":"inner"},["a"]],"b":"a"})", {"a", "l"});
   REQUIRE(members);
-  CHECK((*members)["a"].kind == Kind::absent);
-  CHECK((*members)["l"].kind == Kind::other);
+  CHECK((*members)["a"].kind == JsonValue::Kind::absent);
+  CHECK((*members)["l"].kind == JsonValue::Kind::other);
 }
 
 TEST_CASE("json members: of a name that stands there twice the last counts") {

@@ -5,18 +5,18 @@
 #include <string>
 
 #include "daemon/oauth/http_date.hpp"
+#include "tests/unit/oauth/new_year.hpp"
 
 using namespace std::chrono_literals;
 using grantd::common::WallTime;
 using grantd::daemon::parse_http_date;
 using grantd::daemon::parse_retry_after;
 using grantd::daemon::retry_delay;
+using grantd::tests::new_year;
 
 namespace {
 
-const WallTime now = std::chrono::sys_days{std::chrono::year{2026} / 1 / 1};
-
-std::optional<WallTime> date(std::string_view text) { return parse_http_date(text, now); }
+std::optional<WallTime> date(std::string_view text) { return parse_http_date(text, new_year); }
 
 }  // namespace
 
@@ -28,8 +28,8 @@ TEST_CASE("http date: the three formats of RFC 9110 section 5.6.7") {
 }
 
 TEST_CASE("http date: a year of two digits lies at most 50 years ahead") {
-  CHECK(date("Sunday, 06-Nov-75 08:49:37 GMT") > now + std::chrono::years{49});
-  CHECK(date("Sunday, 06-Nov-77 08:49:37 GMT") < now);
+  CHECK(date("Sunday, 06-Nov-75 08:49:37 GMT") > new_year + std::chrono::years{49});
+  CHECK(date("Sunday, 06-Nov-77 08:49:37 GMT") < new_year);
 }
 
 TEST_CASE("http date: anything else is none") {
@@ -44,24 +44,24 @@ TEST_CASE("http date: anything else is none") {
 }
 
 TEST_CASE("Retry-After: seconds, at most five minutes") {
-  CHECK(parse_retry_after("0", "", now) == 0s);
-  CHECK(parse_retry_after("7", "", now) == 7s);
-  CHECK(parse_retry_after("300", "", now) == 300s);
-  CHECK(parse_retry_after("1000000", "", now) == 300s);
-  CHECK(parse_retry_after(std::string(1000, '9'), "", now) == 300s);
+  CHECK(parse_retry_after("0", "", new_year) == 0s);
+  CHECK(parse_retry_after("7", "", new_year) == 7s);
+  CHECK(parse_retry_after("300", "", new_year) == 300s);
+  CHECK(parse_retry_after("1000000", "", new_year) == 300s);
+  CHECK(parse_retry_after(std::string(1000, '9'), "", new_year) == 300s);
 }
 
 TEST_CASE("Retry-After: a date counts from now, or from the response's own Date") {
-  CHECK(parse_retry_after("Thu, 01 Jan 2026 00:01:40 GMT", "", now) == 100s);
-  CHECK(parse_retry_after("Thu, 01 Jan 2026 00:01:40 GMT", "garbage", now) == 100s);
-  CHECK(parse_retry_after("Thu, 01 Jan 2026 00:01:40 GMT", "Thu, 01 Jan 2026 00:01:10 GMT", now) == 30s);
-  CHECK(parse_retry_after("Thu, 01 Jan 2026 10:00:00 GMT", "", now) == 300s);
-  CHECK(parse_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", "", now) == 0s);
+  CHECK(parse_retry_after("Thu, 01 Jan 2026 00:01:40 GMT", "", new_year) == 100s);
+  CHECK(parse_retry_after("Thu, 01 Jan 2026 00:01:40 GMT", "garbage", new_year) == 100s);
+  CHECK(parse_retry_after("Thu, 01 Jan 2026 00:01:40 GMT", "Thu, 01 Jan 2026 00:01:10 GMT", new_year) == 30s);
+  CHECK(parse_retry_after("Thu, 01 Jan 2026 10:00:00 GMT", "", new_year) == 300s);
+  CHECK(parse_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", "", new_year) == 0s);
 }
 
 TEST_CASE("Retry-After: what is neither is as if it were absent") {
   for (const char* text : {"", "-1", "1.5", "soon", "5s", " "}) {
-    CHECK_MESSAGE(!parse_retry_after(text, "", now), text);
+    CHECK_MESSAGE(!parse_retry_after(text, "", new_year), text);
   }
 }
 

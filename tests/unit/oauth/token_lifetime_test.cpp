@@ -5,18 +5,17 @@
 #include <string>
 
 #include "daemon/crypto/base64url.hpp"
+#include "tests/unit/oauth/new_year.hpp"
 
 using namespace std::chrono_literals;
-using grantd::common::WallTime;
 using grantd::daemon::JsonMembers;
 using grantd::daemon::lifetime_of;
 using grantd::daemon::lifetime_of_jwt;
+using grantd::tests::new_year;
 
 namespace {
 
 constexpr std::chrono::seconds year = std::chrono::days{365};
-const WallTime now = std::chrono::sys_days{std::chrono::year{2026} / 1 / 1};
-
 std::optional<std::chrono::seconds> told(const std::string& value) {
   const auto members = JsonMembers::parse(R"({"expires_in":)" + value + "}", {"expires_in"});
   REQUIRE(members);
@@ -67,11 +66,11 @@ TEST_CASE("expires_in: what is no number says nothing") {
 
 TEST_CASE("exp of a jwt: counts from the wall clock") {
   // 2026-01-01T00:00:00Z is 1767225600.
-  CHECK(lifetime_of_jwt(jwt(R"({"exp":1767230600})"), now) == 5000s);
-  CHECK(lifetime_of_jwt(jwt(R"({"exp":1767230600.7,"sub":"x"})"), now) == 5000s);
-  CHECK(lifetime_of_jwt(jwt(R"({"exp":1767225590})"), now) == -10s);
-  CHECK(lifetime_of_jwt(jwt(R"({"exp":1e300})"), now) == year);
-  CHECK(*lifetime_of_jwt(jwt(R"({"exp":-1e300})"), now) < 0s);
+  CHECK(lifetime_of_jwt(jwt(R"({"exp":1767230600})"), new_year) == 5000s);
+  CHECK(lifetime_of_jwt(jwt(R"({"exp":1767230600.7,"sub":"x"})"), new_year) == 5000s);
+  CHECK(lifetime_of_jwt(jwt(R"({"exp":1767225590})"), new_year) == -10s);
+  CHECK(lifetime_of_jwt(jwt(R"({"exp":1e300})"), new_year) == year);
+  CHECK(*lifetime_of_jwt(jwt(R"({"exp":-1e300})"), new_year) < 0s);
 }
 
 TEST_CASE("exp of a jwt: a token that is none, or has none, says nothing") {
@@ -81,6 +80,6 @@ TEST_CASE("exp of a jwt: a token that is none, or has none, says nothing") {
         "a." + good + ".c.d.e", "a." + good + "=.c", "a.!" + good + ".c", jwt("[1767230600]"), jwt("{}"),
         jwt(R"({"exp":"1767230600"})"), jwt(R"({"exp":null})"), jwt(R"({"exp")"),
         jwt(std::string(10'000, '['))}) {
-    CHECK_MESSAGE(!lifetime_of_jwt(token, now), token);
+    CHECK_MESSAGE(!lifetime_of_jwt(token, new_year), token);
   }
 }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/unit/oauth/new_year.hpp"
+
 using namespace std::chrono_literals;
 using grantd::common::ErrorCode;
 using grantd::common::Secret;
@@ -15,20 +17,19 @@ using grantd::daemon::token_version;
 using grantd::daemon::TokenType;
 using grantd::daemon::TransportError;
 using Memory = grantd::daemon::FetchError::Memory;
+using grantd::tests::new_year;
 
 namespace {
-
-const grantd::common::WallTime now = std::chrono::sys_days{std::chrono::year{2026} / 1 / 1};
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 Judgement judge(int status, std::string_view body, Headers headers = {},
                 std::vector<std::string_view> confidential = {}) {
   const HttpResponse response{.status = status, .headers = std::move(headers), .body = Secret{body}};
-  return judge_token_response(
-      response,
-      JudgementContext{
-          .now = now, .default_lifetime = 777s, .scope = "a b", .confidential = std::move(confidential)});
+  return judge_token_response(response, JudgementContext{.now = new_year,
+                                                         .default_lifetime = 777s,
+                                                         .scope = "a b",
+                                                         .confidential = std::move(confidential)});
 }
 
 FailedExchange failure(int status, std::string_view body, Headers headers = {},
@@ -124,7 +125,7 @@ TEST_CASE("token response: a lifetime of zero or less is kept, one over a year i
 
 TEST_CASE("token response: a default lifetime below a second still lets a token be used") {
   const HttpResponse response{.status = 200, .headers = {}, .body = Secret{R"({"access_token":"at"})"}};
-  CHECK(judge_token_response(response, {.now = now, .default_lifetime = 250ms})->lifetime == 1s);
+  CHECK(judge_token_response(response, {.now = new_year, .default_lifetime = 250ms})->lifetime == 1s);
 }
 
 TEST_CASE("token response: the scope is what the response says, else what was asked for") {

@@ -6,16 +6,12 @@
 namespace grantd::tests {
 namespace {
 
-constexpr std::string_view get = "GET /test HTTP/1.1\r\nHost: invoices\r\n\r\n";
-
 /// Answers every request of a connection with `response`.
 ScriptedApi::Script always(std::string response) {
   return [response](BlockingSocket& api, int) {
     while (!api.read_message().empty()) api.send(response);
   };
 }
-
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 std::string nothing_expected(const std::function<void(config::ApiSettings&)>& change,
                              std::string_view request) {

@@ -17,6 +17,13 @@
 
 namespace grantd::tests {
 
+inline constexpr std::string_view get = "GET /test HTTP/1.1\r\nHost: invoices\r\n\r\n";
+inline constexpr std::string_view ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+inline bool has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
 /// Makes tokens "token-1", "token-2"... of versions "v1", "v2"..., or always the first.
 class NumberedTokens final : public daemon::TokenFetcher {
  public:

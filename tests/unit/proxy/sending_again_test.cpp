@@ -7,12 +7,8 @@
 namespace grantd::tests {
 namespace {
 
-constexpr std::string_view get = "GET /test HTTP/1.1\r\nHost: invoices\r\n\r\n";
-constexpr std::string_view ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 constexpr std::string_view refusal =
     "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 4\r\n\r\nstop";
-
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 /// Accepts every token but those named, and keeps what it got.
 struct Guard {

@@ -8,11 +8,6 @@
 namespace grantd::tests {
 namespace {
 
-constexpr std::string_view get = "GET /test HTTP/1.1\r\nHost: invoices\r\n\r\n";
-constexpr std::string_view ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-
 std::function<void(config::ApiSettings&)> secured(std::optional<std::filesystem::path> ca_file,
                                                   std::string host = "127.0.0.1") {
   return [ca_file, host](config::ApiSettings& settings) {
