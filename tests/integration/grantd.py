@@ -229,9 +229,11 @@ class Daemon:
 
 
 def grantctl(*arguments, socket=None, text=None, environment=None, timeout=patience, uid=None):
-    """Runs grantctl; the result has returncode, stdout and stderr as text."""
+    """Runs grantctl, as another user in a copy that this user can reach; the result has returncode, stdout and stderr as
+    text."""
     command = [str(control_program), *(["--socket", str(socket)] if socket else []), *map(str, arguments)]
     if uid is not None:
+        command[0] = shutil.copy(control_program, Path(socket).parent)
         command = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", *command]
     surroundings = {key: value for key, value in os.environ.items() if key != "GRANTD_SOCKET"}
     return subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout,

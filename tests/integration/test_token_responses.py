@@ -30,10 +30,11 @@ def jwt(**claims):
     ({"expires_in": "99999999999999999999"}, 365 * 86400),
     ({"expires_in": None}, 777),
     ({"expires_in": ABSENT}, 777),
-    ({"expires_in": ABSENT, "access_token": jwt(exp=int(time.time()) + 5000)}, 5000),
-    ({"expires_in": None, "access_token": jwt(sub="no exp")}, 777),
+    ({"expires_in": ABSENT, "access_token": lambda: jwt(exp=int(time.time()) + 5000)}, 5000),
+    ({"expires_in": None, "access_token": lambda: jwt(sub="no exp")}, 777),
 ], ids=["number", "string", "over a year", "huge string", "null", "missing", "exp of a jwt", "jwt without exp"])
 def test_the_lifetime_of_a_token(start_daemon, authorization_server, members, lifetime):
+    members = {name: value() if callable(value) else value for name, value in members.items()}
     authorization_server.script(token(**members))
     daemon = start_daemon(one(authorization_server, default_lifetime="777s"))
     assert lifetime - 30 <= daemon.get_token("a").json()["expires_in"] <= lifetime
