@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -47,7 +48,8 @@ class Loop {
   void wait_for_alarm();
 
   common::TimerQueue timers_;  // before the context: suspended coroutines, which die with it, hold timers
-  asio::io_context context_{1};
+  // Sockets are used by this thread alone; `post` comes from others.
+  asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   asio::posix::basic_stream_descriptor<Executor> alarm_;
 };
 

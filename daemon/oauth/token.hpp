@@ -37,6 +37,14 @@ struct Token {
   common::BootTime obtained{};
   common::BootTime expires{};
   common::WallTime expires_wall{};
+
+  /// How the local API wrote it last, for as long as its `expires_in` holds: kept here so that it goes when
+  /// the token goes. Loop thread only.
+  struct Document {
+    std::int64_t expires_in;
+    std::string text;
+  };
+  mutable std::shared_ptr<const Document> document{};
 };
 using TokenPtr = std::shared_ptr<const Token>;
 

@@ -39,7 +39,7 @@ HttpSession::Deadlines::Deadlines(common::TimerQueue& timers, HttpSession& sessi
 HttpSession::HttpSession(std::shared_ptr<ServerState> state, common::UniqueFd socket, PeerIdentity peer,
                          Handler& handler, ServerState::Origin origin)
     : state_(std::move(state)),
-      socket_(state_->parts.loop.executor(), socket.get()),
+      socket_(state_->parts.loop.executor(), asio::generic::stream_protocol{AF_UNIX, 0}, socket.get()),
       peer_(std::move(peer)),
       handler_(handler),
       origin_(origin),
@@ -258,7 +258,7 @@ void HttpSession::watch_caller() {
   watching_ = true;
   // A half-closed connection is readable; only a closed one has the kernel report an error condition. (So
   // does urgent data, which no caller has a reason to send.)
-  socket_.async_wait(asio::posix::descriptor_base::wait_error,
+  socket_.async_wait(asio::socket_base::wait_error,
                      [weak = weak_from_this()](const boost::system::error_code& failed) {
                        const auto self = weak.lock();
                        if (!self) return;

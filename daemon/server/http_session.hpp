@@ -72,7 +72,7 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   void watch_caller();
 
   const std::shared_ptr<ServerState> state_;
-  asio::posix::basic_stream_descriptor<Executor> socket_;
+  asio::basic_stream_socket<asio::generic::stream_protocol, Executor> socket_;
   const PeerIdentity peer_;
   Handler& handler_;
   const ServerState::Origin origin_;

@@ -38,16 +38,18 @@ void append_utc(std::string& out, common::WallTime time) {
   out += 'Z';
 }
 
-void write_token_document(std::string& text, const Token& token, std::string_view client,
-                          common::BootTime now) {
+std::shared_ptr<const Token::Document> token_document(const Token& token, std::string_view client,
+                                                      common::BootTime now) {
   const auto left = std::chrono::floor<std::chrono::seconds>(token.expires - now);
-  text.clear();
+  const std::int64_t expires_in = std::max<std::int64_t>(left.count(), 0);
+  if (token.document && token.document->expires_in == expires_in) return token.document;
+  std::string text;
   text.reserve(256 + token.access_token.size() + token.scope.size() + client.size() + token.version.size());
   text += "{\"access_token\":";
   append_json_string(text, token.access_token.reveal());
   text += token.type == TokenType::dpop ? ",\"token_type\":\"DPoP\",\"expires_in\":"
                                         : ",\"token_type\":\"Bearer\",\"expires_in\":";
-  text += std::to_string(std::max<std::int64_t>(left.count(), 0));
+  text += std::to_string(expires_in);
   text += ",\"expires_at\":\"";
   append_utc(text, token.expires_wall);
   text += "\",\"scope\":";
@@ -57,6 +59,8 @@ void write_token_document(std::string& text, const Token& token, std::string_vie
   text += ",\"version\":";
   append_json_string(text, token.version);
   text += '}';
+  token.document = std::make_shared<const Token::Document>(expires_in, std::move(text));
+  return token.document;
 }
 
 }  // namespace grantd::daemon

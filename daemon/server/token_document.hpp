@@ -7,9 +7,9 @@
 
 namespace grantd::daemon {
 
-/// Writes the token as the local API gives it into `text`, whose memory is used again.
-void write_token_document(std::string& text, const Token& token, std::string_view client,
-                          common::BootTime now);
+/// The token as the local API gives it; the same one until `expires_in` changes. Loop thread only.
+std::shared_ptr<const Token::Document> token_document(const Token& token, std::string_view client,
+                                                      common::BootTime now);
 
 /// RFC 3339 in UTC, whole seconds: "2026-01-01T00:00:00Z".
 void append_utc(std::string& out, common::WallTime time);

@@ -2,8 +2,6 @@
 // waiting coroutine. Everything else goes through the same rules in grant_request.
 #include "daemon/server/tokens_handler.hpp"
 
-#include <string.h>
-
 #include "common/local_api.hpp"
 #include "daemon/server/problem.hpp"
 #include "daemon/server/token_document.hpp"
@@ -51,10 +49,7 @@ awaitable<void> TokensHandler::get(Exchange& exchange, std::string name) {
     own_query_.variant = (*client)->variant;
     own_query_.uid = exchange.peer().uid;
     if (const auto at_once = (*client)->tokens->get_now(own_query_)) {
-      std::string text;
-      LocalResponse response = begin_answer(text, **client, *at_once, now);
-      co_await exchange.respond(std::move(response));
-      end_answer(text);
+      co_await answer(exchange, **client, *at_once, now);
       co_return;
     }
   }
@@ -96,24 +91,19 @@ awaitable<void> TokensHandler::hand_out(Exchange& exchange, std::shared_ptr<Cata
     co_return;
   }
   const HandoutResult result = co_await obtain_token(client, std::move(*granted));
-  std::string text;
-  LocalResponse response = begin_answer(text, *client, result, timers_.now());
-  co_await exchange.respond(std::move(response));
-  end_answer(text);
+  co_await answer(exchange, *client, result, timers_.now());
 }
 
-LocalResponse TokensHandler::begin_answer(std::string& text, const CatalogClient& client,
-                                          const HandoutResult& result, common::BootTime now) {
+awaitable<void> TokensHandler::answer(Exchange& exchange, const CatalogClient& client,
+                                      const HandoutResult& result, common::BootTime now) {
   const std::string& name = client.settings->name;
-  if (!result) return problem_response(result.error(), name);
-  text = std::move(spare_text_);
-  write_token_document(text, *result->token, name, now);
-  return {.borrowed_body = text, .extra_headers = "Cache-Control: no-store\r\n"};
-}
-
-void TokensHandler::end_answer(std::string& text) {
-  ::explicit_bzero(text.data(), text.size());
-  spare_text_ = std::move(text);
+  if (!result) {
+    co_await exchange.respond(problem_response(result.error(), name));
+    co_return;
+  }
+  const auto document = token_document(*result->token, name, now);
+  LocalResponse response{.borrowed_body = document->text, .extra_headers = "Cache-Control: no-store\r\n"};
+  co_await exchange.respond(std::move(response));
 }
 
 awaitable<void> TokensHandler::evict(Exchange& exchange, std::string name) {

@@ -21,10 +21,8 @@ class TokensHandler {
   awaitable<void> post(Exchange& exchange, std::string name);
   awaitable<void> evict(Exchange& exchange, std::string name);
   awaitable<void> hand_out(Exchange& exchange, std::shared_ptr<CatalogClient> client, CallerRequest wishes);
-  /// The response for `result`, whose body is in `text`; to be followed by `end_answer` once it is sent.
-  LocalResponse begin_answer(std::string& text, const CatalogClient& client, const HandoutResult& result,
-                             common::BootTime now);
-  void end_answer(std::string& text);
+  awaitable<void> answer(Exchange& exchange, const CatalogClient& client, const HandoutResult& result,
+                         common::BootTime now);
 
   common::Result<std::shared_ptr<CatalogClient>> find(const Exchange& exchange, std::string_view name,
                                                       bool for_token, common::BootTime now);
@@ -32,9 +30,7 @@ class TokensHandler {
   CurrentCatalog& catalog_;
   common::TimerQueue& timers_;
   RefusalLog& refusals_;
-  // Kept for their memory; the text is wiped after each use.
-  TokenQuery own_query_{};
-  std::string spare_text_{};
+  TokenQuery own_query_{};  // kept for its memory
 };
 
 /// Reads a request's whole body. Error: `payload_too_large` past `limit`, else what `read_body` says.

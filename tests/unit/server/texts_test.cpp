@@ -91,9 +91,7 @@ TEST_CASE("token document: escapes what JSON wants escaped and never counts belo
   token.expires_wall =
       common::WallTime{std::chrono::sys_days{std::chrono::year{2027} / 2 / 3} + 4h + 5min + 6789ms};
   const auto written = [&](common::BootTime now) {
-    std::string text = "something older";
-    write_token_document(text, token, "c", now);
-    return nlohmann::json::parse(text);
+    return nlohmann::json::parse(token_document(token, "c", now)->text);
   };
   auto document = written(common::BootTime{1500ms});
   CHECK(document.at("access_token") == "a\\\"b");
@@ -102,6 +100,15 @@ TEST_CASE("token document: escapes what JSON wants escaped and never counts belo
   CHECK(document.at("expires_at") == "2027-02-03T04:05:06Z");
   document = written(common::BootTime{11s});
   CHECK(document.at("expires_in") == 0);
+}
+
+TEST_CASE("token document: is written anew when a second has passed, not for each caller") {
+  Token token{.access_token = common::Secret{"a"}, .version = "v"};
+  token.expires = common::BootTime{10s};
+  const auto first = token_document(token, "c", common::BootTime{1s});
+  CHECK(token_document(token, "c", common::BootTime{1s}) == first);
+  CHECK(token_document(token, "c", common::BootTime{2s}) != first);
+  CHECK(first->expires_in == 9);  // whoever is still sending it
 }
 
 TEST_CASE("json strings: whatever bytes come in, valid JSON goes out") {
