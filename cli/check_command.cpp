@@ -4,13 +4,14 @@
 #include "cli/context.hpp"
 #include "cli/output.hpp"
 #include "config/load.hpp"
+#include "daemon/oauth/credential_check.hpp"
 
 namespace grantd::cli {
 namespace {
 
 int run(const std::filesystem::path& file) {
   const auto settings = config::load(file);
-  const auto errors = settings ? config::check_machine(*settings) : settings.error();
+  const auto errors = settings ? config::check_machine(*settings, daemon::check_credentials) : settings.error();
   for (const config::ConfigError& error : errors) print_error_line(error.text());
   return errors.empty() ? done : configuration_error;
 }

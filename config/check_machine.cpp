@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t largest_secret = std::size_t{64} << 10;
-constexpr std::size_t largest_ca_file = std::size_t{16} << 20;
+constexpr std::size_t largest_certificate_file = std::size_t{16} << 20;
 
 /// Nothing where all is well, else what is wrong.
 using Complaint = std::optional<std::string>;
@@ -85,14 +85,14 @@ struct SecretCheck {
   Complaint operator()(const InlineSource&) const { return std::nullopt; }
 };
 
-std::string_view key_of(const SecretSource& source) {
-  constexpr std::string_view keys[] = {"client_secret_file", "client_secret_credential", "client_secret_env",
-                                       "client_secret"};
-  return keys[source.index()];
+/// The key that names the source, `base` being what it is the source of.
+std::string key_of(const SecretSource& source, std::string_view base) {
+  constexpr std::string_view endings[] = {"_file", "_credential", "_env", ""};
+  return std::string{base}.append(endings[source.index()]);
 }
 
-Complaint check_ca_file(const fs::path& path) {
-  const auto content = read_whole(path, largest_ca_file);
+Complaint check_certificate_file(const fs::path& path) {
+  const auto content = read_whole(path, largest_certificate_file);
   if (!content) return content.error();
   for (const std::string_view label :
        {"-----BEGIN CERTIFICATE-----", "-----BEGIN TRUSTED CERTIFICATE-----"}) {
@@ -103,6 +103,8 @@ Complaint check_ca_file(const fs::path& path) {
 
 class MachineCheck {
  public:
+  explicit MachineCheck(const CredentialJudge& judge) : judge_(judge) {}
+
   void daemon(const DaemonSettings& daemon) {
     for (const std::string& user : daemon.admin_users) check_user(user, "daemon.admin_users");
     if (daemon.socket_group) check_group(*daemon.socket_group, "daemon.socket_group");
@@ -110,7 +112,15 @@ class MachineCheck {
 
   void client(const ClientSettings& client) {
     const std::string path = join_key("clients", client.name);
-    report(join_key(path, key_of(client.client_secret)), std::visit(SecretCheck{}, client.client_secret));
+    const std::size_t before = errors_.size();
+    source(path, "client_secret", client.client_secret);
+    source(path, "private_key", client.private_key);
+    file(path, "client_secret_next_file", client.client_secret_next_file);
+    file(path, "private_key_passphrase_file", client.private_key_passphrase_file);
+    file(path, "certificate_file", client.certificate_file);
+    file(path, "client_assertion_file", client.client_assertion_file);
+    // What cannot be read was told already.
+    if (errors_.size() == before && judge_) report(join_key(path, credential_key(client)), judge_(client));
     definition(path, client.access, client.tls);
   }
 
@@ -119,8 +129,23 @@ class MachineCheck {
   std::vector<ConfigError> take() { return std::move(errors_); }
 
  private:
+  static std::string credential_key(const ClientSettings& client) {
+    if (client.client_assertion_file) return "client_assertion_file";
+    if (client.private_key) return key_of(*client.private_key, "private_key");
+    return client.client_secret ? key_of(*client.client_secret, "client_secret") : "tls_cert_file";
+  }
+
+  void source(const std::string& path, std::string_view base, const std::optional<SecretSource>& source) {
+    if (source) report(join_key(path, key_of(*source, base)), std::visit(SecretCheck{}, *source));
+  }
+  void file(const std::string& path, std::string_view key, const std::optional<fs::path>& file) {
+    if (file) report(join_key(path, key), check_secret_file(*file));
+  }
+
   void definition(const std::string& path, const AccessSettings& access, const TlsSettings& tls) {
-    if (tls.ca_file) report(join_key(path, "tls_ca_file"), check_ca_file(*tls.ca_file));
+    if (tls.ca_file) report(join_key(path, "tls_ca_file"), check_certificate_file(*tls.ca_file));
+    if (tls.cert_file) report(join_key(path, "tls_cert_file"), check_certificate_file(*tls.cert_file));
+    file(path, "tls_key_file", tls.key_file);
     for (const std::string& user : access.users.value_or(std::vector<std::string>{})) {
       check_user(user, join_key(path, "allow_users"));
     }
@@ -153,6 +178,7 @@ class MachineCheck {
         {.file = {}, .line = 0, .column = 0, .key = std::move(key), .message = *std::move(complaint)});
   }
 
+  const CredentialJudge& judge_;
   std::map<std::string, bool> users_;
   std::map<std::string, bool> groups_;
   std::vector<ConfigError> errors_;
@@ -160,8 +186,8 @@ class MachineCheck {
 
 }  // namespace
 
-std::vector<ConfigError> check_machine(const Settings& settings) {
-  MachineCheck check;
+std::vector<ConfigError> check_machine(const Settings& settings, const CredentialJudge& judge) {
+  MachineCheck check{judge};
   check.daemon(settings.daemon);
   for (const auto& [_, client] : settings.clients) check.client(*client);
   for (const auto& [_, api] : settings.apis) check.api(*api);

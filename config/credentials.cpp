@@ -19,11 +19,12 @@ namespace {
 
 constexpr const char* service_group = "grantd";
 
-constexpr std::string_view secret_sources[] = {"client_secret", "client_secret_file",
-                                               "client_secret_credential", "client_secret_env"};
-// Whoever uses one of these does without a secret; each of them says itself that it is not supported yet.
-constexpr std::string_view other_credentials[] = {"private_key_file", "private_key_credential",
-                                                  "client_assertion_file", "tls_cert_file"};
+constexpr std::string_view method_key = "token_endpoint_auth_method";
+
+constexpr std::string_view secret_keys[] = {"client_secret", "client_secret_file", "client_secret_credential",
+                                            "client_secret_env"};
+constexpr std::string_view private_key_keys[] = {"private_key_file", "private_key_credential"};
+constexpr std::string_view assertion_file_keys[] = {"client_assertion_file"};
 
 constexpr Choice<AuthMethod> auth_methods[] = {
     {"client_secret_basic", AuthMethod::client_secret_basic},
@@ -36,12 +37,23 @@ constexpr Choice<AuthMethod> auth_methods[] = {
 constexpr Choice<AuthorizationHeaderStyle> header_styles[] = {{"rfc6749", AuthorizationHeaderStyle::rfc6749},
                                                               {"rfc2617", AuthorizationHeaderStyle::rfc2617}};
 
-constexpr Choice<int> signing_algorithms[] = {
-    {"RS256", 0}, {"RS384", 0}, {"RS512", 0}, {"PS256", 0}, {"PS384", 0}, {"PS512", 0}, {"ES256", 0},
-    {"ES384", 0}, {"ES512", 0}, {"EdDSA", 0}, {"HS256", 0}, {"HS384", 0}, {"HS512", 0}};
+constexpr Choice<SigningAlgorithm> signing_algorithms[] = {
+    {"RS256", SigningAlgorithm::RS256}, {"RS384", SigningAlgorithm::RS384}, {"RS512", SigningAlgorithm::RS512},
+    {"PS256", SigningAlgorithm::PS256}, {"PS384", SigningAlgorithm::PS384}, {"PS512", SigningAlgorithm::PS512},
+    {"ES256", SigningAlgorithm::ES256}, {"ES384", SigningAlgorithm::ES384}, {"ES512", SigningAlgorithm::ES512},
+    {"EdDSA", SigningAlgorithm::EdDSA}, {"HS256", SigningAlgorithm::HS256}, {"HS384", SigningAlgorithm::HS384},
+    {"HS512", SigningAlgorithm::HS512}};
 constexpr Choice<int> proof_algorithms[] = {{"RS256", 0}, {"RS384", 0}, {"RS512", 0}, {"PS256", 0},
                                             {"PS384", 0}, {"PS512", 0}, {"ES256", 0}, {"ES384", 0},
                                             {"ES512", 0}, {"EdDSA", 0}};
+
+bool uses_secret(AuthMethod method) {
+  return method == AuthMethod::client_secret_basic || method == AuthMethod::client_secret_post ||
+         method == AuthMethod::client_secret_jwt;
+}
+bool uses_certificate(AuthMethod method) {
+  return method == AuthMethod::tls_client_auth || method == AuthMethod::self_signed_tls_client_auth;
+}
 
 Parsed<SecretSource> inline_secret(const Node& node) {
   if (!node.is(Node::Kind::string)) return std::unexpected{type_mismatch("a string", node)};
@@ -63,25 +75,29 @@ void check_exposure(const TableReader& reader, const Node& secret) {
                             "; chmod it to 0600, or to 0640 with group grantd, or use client_secret_file");
 }
 
-std::vector<const Node*> given_secrets(const TableReader& reader) {
+/// A problem for every one of `keys` but the first that is given: there is one source of a thing.
+void expect_one_source(const TableReader& reader, std::span<const std::string_view> keys, std::string_view thing) {
   std::vector<const Node*> given;
-  for (const std::string_view key : secret_sources) {
+  for (const std::string_view key : keys) {
     if (const Node* node = reader.find(key)) given.push_back(node);
   }
   std::ranges::sort(given, [](const Node* a, const Node* b) {
     return std::tie(a->key_position.line, a->key_position.column) <
            std::tie(b->key_position.line, b->key_position.column);
   });
-  return given;
+  for (std::size_t i = 1; i < given.size(); ++i) {
+    reader.problems().add(given[i]->key_position, reader.path_of(given[i]->key),
+                          "expected one source of the " + std::string{thing} + "; " + given.front()->key +
+                              " in line " + std::to_string(given.front()->key_position.line) + " is another");
+  }
+}
+
+bool has_any(const TableReader& reader, std::span<const std::string_view> keys) {
+  return std::ranges::any_of(keys, [&](auto key) { return reader.has(key); });
 }
 
 void read_secret(const TableReader& reader, ClientSettings& client) {
-  const auto given = given_secrets(reader);
-  for (std::size_t i = 1; i < given.size(); ++i) {
-    reader.problems().add(given[i]->key_position, reader.path_of(given[i]->key),
-                          "expected one source of the secret; " + given.front()->key + " in line " +
-                              std::to_string(given.front()->key_position.line) + " is another");
-  }
+  expect_one_source(reader, secret_keys, "secret");
   if (auto secret = reader.value("client_secret", inline_secret)) {
     client.client_secret = *std::move(secret);
     check_exposure(reader, *reader.find("client_secret"));
@@ -95,45 +111,110 @@ void read_secret(const TableReader& reader, ClientSettings& client) {
   if (auto variable = reader.value("client_secret_env", text(parse_variable_name))) {
     client.client_secret = EnvironmentSource{.variable = *std::move(variable)};
   }
-  const bool has_other = std::ranges::any_of(other_credentials, [&](auto key) { return reader.has(key); });
-  if (given.empty() && !has_other) {
+  client.client_secret_next_file = reader.value("client_secret_next_file", text(parse_absolute_path));
+}
+
+void read_private_key(const TableReader& reader, ClientSettings& client) {
+  expect_one_source(reader, private_key_keys, "private key");
+  if (auto path = reader.value("private_key_file", text(parse_absolute_path))) {
+    client.private_key = FileSource{.path = *std::move(path)};
+  }
+  if (auto name = reader.value("private_key_credential", text(parse_credential_name))) {
+    client.private_key = CredentialSource{.name = *std::move(name)};
+  }
+  client.private_key_passphrase_file =
+      reader.value("private_key_passphrase_file", text(parse_absolute_path));
+  client.certificate_file = reader.value("certificate_file", text(parse_absolute_path));
+  reader.into(client.private_key_id, "private_key_id", text(parse_printable));
+  client.client_assertion_file = reader.value("client_assertion_file", text(parse_absolute_path));
+}
+
+/// The method that the given credentials call for where none is named. Nothing: they call for several, or for none.
+std::optional<AuthMethod> method_by_keys(const TableReader& reader) {
+  const bool secret = has_any(reader, secret_keys);
+  const bool signs = has_any(reader, private_key_keys) || has_any(reader, assertion_file_keys);
+  if (secret == signs) return std::nullopt;
+  return secret ? AuthMethod::client_secret_basic : AuthMethod::private_key_jwt;
+}
+
+void expect_credentials(const TableReader& reader, AuthMethod method) {
+  if (uses_secret(method) && !has_any(reader, secret_keys)) {
     reader.fail(
         "client_secret_file",
         "required: a client needs one of client_secret_file, client_secret_credential, client_secret_env and "
         "client_secret");
   }
+  if (method == AuthMethod::private_key_jwt && !has_any(reader, private_key_keys) &&
+      !has_any(reader, assertion_file_keys)) {
+    reader.fail("private_key_file",
+                "required: private_key_jwt needs private_key_file, private_key_credential or client_assertion_file");
+  }
+  if (uses_certificate(method)) {
+    for (const std::string_view key : {"tls_cert_file", "tls_key_file"}) {
+      if (!reader.has(key)) reader.fail(key, "required: mutual TLS needs tls_cert_file and tls_key_file");
+    }
+  }
 }
 
-void refuse_later_credentials(const TableReader& reader) {
-  for (const std::string_view key :
-       {"client_secret_next_file", "private_key_file", "private_key_passphrase_file", "certificate_file",
-        "client_assertion_file", "dpop_key_file"}) {
-    reader.value_not_supported(key, text(parse_absolute_path));
+/// A problem for each of `keys` that is given although `needed` is not.
+void refuse_without(const TableReader& reader, std::span<const std::string_view> keys, bool needed,
+                    std::string_view what) {
+  for (const std::string_view key : keys) {
+    if (reader.has(key) && !needed) reader.fail(key, "of no use without " + std::string{what});
   }
-  reader.value_not_supported("private_key_credential", text(parse_credential_name));
-  reader.value_not_supported("dpop_key_credential", text(parse_credential_name));
-  reader.value_not_supported("private_key_id", text(parse_printable));
-  reader.value_not_supported("assertion_audience", text(parse_printable));
-  reader.value_not_supported("signing_alg", one_of(signing_algorithms));
-  reader.value_not_supported("dpop_alg", one_of(proof_algorithms));
-  reader.value_not_supported("dpop", boolean);
+}
+
+void read_method(const TableReader& reader, ClientSettings& client) {
+  const auto named = reader.value(method_key, one_of(auth_methods));
+  const auto by_keys = method_by_keys(reader);
+  if (!named && !reader.has(method_key) && !by_keys &&
+      (has_any(reader, secret_keys) || reader.has("tls_cert_file"))) {
+    return reader.fail(method_key, "required: the keys given leave open which method is meant");
+  }
+  if (reader.has(method_key) && !named) return;
+  client.auth_method = named.value_or(by_keys.value_or(AuthMethod::client_secret_basic));
+  expect_credentials(reader, client.auth_method);
+}
+
+void read_signing(const TableReader& reader, ClientSettings& client) {
+  client.signing_alg = reader.value("signing_alg", one_of(signing_algorithms));
+  reader.into(client.assertion_audience, "assertion_audience", text(parse_printable));
+  const bool own_key = client.auth_method == AuthMethod::private_key_jwt && has_any(reader, private_key_keys);
+  const bool by_secret = client.auth_method == AuthMethod::client_secret_jwt;
+  constexpr std::string_view of_keys[] = {"private_key_passphrase_file", "private_key_id", "certificate_file"};
+  refuse_without(reader, of_keys, own_key, "a private key that signs");
+  constexpr std::string_view of_assertions[] = {"signing_alg", "assertion_audience"};
+  refuse_without(reader, of_assertions, own_key || by_secret, "an assertion that grantd signs");
+  constexpr std::string_view of_secrets[] = {"client_secret",     "client_secret_file",     "client_secret_credential",
+                                             "client_secret_env", "client_secret_next_file"};
+  refuse_without(reader, of_secrets, uses_secret(client.auth_method), "a method that uses a client secret");
+  const bool uses_key = client.auth_method == AuthMethod::private_key_jwt;
+  refuse_without(reader, private_key_keys, uses_key, "private_key_jwt");
+  refuse_without(reader, assertion_file_keys, uses_key, "private_key_jwt");
+  if (reader.has("private_key_passphrase_file") && reader.has("private_key_credential")) {
+    reader.fail("private_key_passphrase_file", "of no use with a credential, which systemd can encrypt itself");
+  }
+  if (!client.signing_alg) return;
+  const bool is_hmac = *client.signing_alg >= SigningAlgorithm::HS256;
+  if (own_key && is_hmac) reader.fail("signing_alg", "expected an algorithm for private keys, not an HMAC");
+  if (by_secret && !is_hmac) reader.fail("signing_alg", "expected HS256, HS384 or HS512 with client_secret_jwt");
 }
 
 }  // namespace
 
 void read_credentials(const TableReader& reader, ClientSettings& client) {
   read_secret(reader, client);
-  refuse_later_credentials(reader);
+  read_private_key(reader, client);
+  read_method(reader, client);
+  read_signing(reader, client);
   reader.into(client.authorization_header_style, "authorization_header_style", one_of(header_styles));
-  constexpr std::string_view method_key = "token_endpoint_auth_method";
-  reader.into(client.auth_method, method_key, one_of(auth_methods));
-  if (client.auth_method != AuthMethod::client_secret_basic &&
-      client.auth_method != AuthMethod::client_secret_post) {
-    reader.fail(method_key,
-                "this method is not supported yet by this version of grantd; client_secret_basic and "
-                "client_secret_post "
-                "are");
+  if (client.client_assertion_file && client.private_key) {
+    reader.fail("client_assertion_file", "expected either a ready assertion or a private key to make one, not both");
   }
+  reader.value_not_supported("dpop_key_file", text(parse_absolute_path));
+  reader.value_not_supported("dpop_key_credential", text(parse_credential_name));
+  reader.value_not_supported("dpop_alg", one_of(proof_algorithms));
+  reader.value_not_supported("dpop", boolean);
 }
 
 }  // namespace grantd::config

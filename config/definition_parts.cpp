@@ -86,10 +86,16 @@ AccessSettings read_access(const TableReader& reader) {
 }
 
 TlsSettings read_tls(const TableReader& reader) {
-  reader.value_not_supported("tls_cert_file", text(parse_absolute_path));
-  reader.value_not_supported("tls_key_file", text(parse_absolute_path));
   reader.value_not_supported("http_proxy", text(parse_proxy_url));
-  return {.ca_file = reader.value("tls_ca_file", text(parse_absolute_path))};
+  TlsSettings tls{.ca_file = reader.value("tls_ca_file", text(parse_absolute_path)),
+                  .cert_file = reader.value("tls_cert_file", text(parse_absolute_path)),
+                  .key_file = reader.value("tls_key_file", text(parse_absolute_path))};
+  if (reader.has("tls_cert_file") && !reader.has("tls_key_file")) {
+    reader.fail("tls_cert_file", "expected tls_key_file beside it: the certificate's private key");
+  } else if (reader.has("tls_key_file") && !reader.has("tls_cert_file")) {
+    reader.fail("tls_key_file", "expected tls_cert_file beside it: the key's certificate");
+  }
+  return tls;
 }
 
 std::optional<Url> read_url(const TableReader& reader, std::string_view key) {

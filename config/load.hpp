@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <expected>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,9 +33,12 @@ struct ConfigError {
 /// throws nothing.
 std::expected<Settings, std::vector<ConfigError>> load(const std::filesystem::path& file);
 
-/// What is wrong with this machine rather than with the text: secret and CA files that are missing,
-/// unreadable or empty, unset variables, unknown users and groups. An error for `--check`, a warning for a
-/// running daemon. Blocking.
-std::vector<ConfigError> check_machine(const Settings& settings);
+/// Judges what the credentials of a client hold, which takes cryptography: nothing where all is well, else a sentence.
+using CredentialJudge = std::function<std::optional<std::string>(const ClientSettings&)>;
+
+/// What is wrong with this machine rather than with the text: secret, key, certificate and CA files that are missing,
+/// unreadable or empty, or hold what cannot be used; unset variables, unknown users and groups. An error for `--check`,
+/// a warning for a running daemon. Blocking.
+std::vector<ConfigError> check_machine(const Settings& settings, const CredentialJudge& judge);
 
 }  // namespace grantd::config

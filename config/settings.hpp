@@ -31,6 +31,30 @@ enum class AuthMethod {
   self_signed_tls_client_auth,
 };
 
+/// JSON Web Signature algorithms (RFC 7518 section 3.1, RFC 8037 section 3.1).
+enum class SigningAlgorithm {
+  RS256,
+  RS384,
+  RS512,
+  PS256,
+  PS384,
+  PS512,
+  ES256,
+  ES384,
+  ES512,
+  EdDSA,
+  HS256,
+  HS384,
+  HS512,
+};
+
+/// As it is written in TOML and in `alg`.
+constexpr std::string_view name(SigningAlgorithm algorithm) {
+  constexpr std::string_view names[] = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
+                                        "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"};
+  return names[static_cast<std::size_t>(algorithm)];
+}
+
 enum class AuthorizationHeaderStyle { rfc6749, rfc2617 };
 
 /// What a caller may set beyond the definition.
@@ -80,6 +104,9 @@ struct AccessSettings {
 
 struct TlsSettings {
   std::optional<std::filesystem::path> ca_file;
+  /// Both or neither: what this side proves itself with (RFC 8705).
+  std::optional<std::filesystem::path> cert_file;
+  std::optional<std::filesystem::path> key_file;
   bool operator==(const TlsSettings&) const = default;
 };
 
@@ -87,7 +114,16 @@ struct ClientSettings {
   std::string name;
   Url token_endpoint;
   std::string client_id;
-  SecretSource client_secret;
+  /// What proves the client: exactly what `auth_method` needs is there, or else `client_assertion_file`.
+  std::optional<SecretSource> client_secret;
+  std::optional<std::filesystem::path> client_secret_next_file;
+  std::optional<SecretSource> private_key;
+  std::optional<std::filesystem::path> private_key_passphrase_file;
+  std::string private_key_id;  // `kid`; empty: the JWK's; "thumbprint": RFC 7638
+  std::optional<SigningAlgorithm> signing_alg;
+  std::optional<std::filesystem::path> certificate_file;
+  std::string assertion_audience;  // empty: the issuer or the token endpoint
+  std::optional<std::filesystem::path> client_assertion_file;
   AuthMethod auth_method = AuthMethod::client_secret_basic;
   AuthorizationHeaderStyle authorization_header_style = AuthorizationHeaderStyle::rfc6749;
 

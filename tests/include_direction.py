@@ -12,7 +12,7 @@ may_use = {
     "common": [],
     "config": ["common"],
     "client-lib": ["common", "grantd"],
-    "cli": ["common", "config", "client-lib", "grantd"],
+    "cli": ["common", "config", "client-lib", "grantd", "daemon/oauth/credential_check.hpp"],
     "examples": ["grantd"],
     "daemon/loop": ["common"],
     "daemon/http1": ["common"],

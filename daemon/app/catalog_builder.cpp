@@ -35,7 +35,7 @@ void append_part(common::Secret& text, std::string_view part) {
 }
 
 // Endpoint, client id, how the client proves itself, the credential, and the headers that go along.
-std::string identity_of(const config::ClientSettings& client, SecretSource& source) {
+std::string identity_of(const config::ClientSettings& client, ClientAuthentication& authentication) {
   common::Secret text;
   append_part(text, client.token_endpoint.text);
   append_part(text, client.client_id);
@@ -45,8 +45,7 @@ std::string identity_of(const config::ClientSettings& client, SecretSource& sour
     append_part(text, name);
     append_part(text, value);
   }
-  const auto secret = source.read();
-  append_part(text, secret ? (*secret)->reveal() : std::string_view{});
+  append_part(text, authentication.identity().reveal());
   const auto digest = sha256(text.reveal());
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
@@ -108,16 +107,17 @@ void CatalogBuilder::keep_unchanged(std::shared_ptr<const config::ApiSettings>& 
 
 CatalogBuilder::Kept CatalogBuilder::entry_for(const std::shared_ptr<const config::ClientSettings>& settings,
                                                std::vector<Variant> configured) {
-  const auto source = make_secret_source(settings->client_secret, settings->name, endpoint_.log);
+  const std::shared_ptr<ClientAuthentication> authentication =
+      make_client_authentication(settings, endpoint_.log);
   auto& metrics = metrics_.client(settings->name);
-  auto fetcher = std::make_shared<EndpointFetcher>(settings, source, endpoint_, metrics);
+  auto fetcher = std::make_shared<EndpointFetcher>(settings, authentication, endpoint_, metrics);
   CacheRules rules{.client = settings->name,
                    .refresh_before_expiry = settings->refresh_before_expiry,
                    .prefetch = settings->prefetch,
                    .max_variants = settings->max_variants,
                    .max_provoked_requests = settings->max_provoked_requests,
                    .configured = std::move(configured)};
-  std::string identity = identity_of(*settings, *source);
+  std::string identity = identity_of(*settings, *authentication);
   const auto before = kept_.find(settings->name);
   if (before != kept_.end() && before->second.identity == identity) {
     before->second.tokens->reconfigure(std::move(rules), std::move(fetcher));

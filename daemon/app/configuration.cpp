@@ -4,12 +4,14 @@
 
 #include <utility>
 
+#include "daemon/oauth/credential_check.hpp"
+
 namespace grantd::daemon {
 
 ConfigurationResult read_configuration(const std::filesystem::path& file) {
   auto settings = config::load(file);
   if (!settings) return std::unexpected(std::move(settings.error()));
-  auto machine_errors = config::check_machine(*settings);
+  auto machine_errors = config::check_machine(*settings, check_credentials);
   return Configuration{.settings = std::make_shared<const config::Settings>(std::move(*settings)),
                        .machine_errors = std::move(machine_errors)};
 }
@@ -19,7 +21,7 @@ void log_warnings(const Configuration& configuration, common::Logger& log) {
     log.warning("configuration_warning", {{"detail", error.text()}});
   }
   for (const auto& [name, client] : configuration.settings->clients) {
-    if (std::holds_alternative<config::EnvironmentSource>(client->client_secret)) {
+    if (client->client_secret && std::holds_alternative<config::EnvironmentSource>(*client->client_secret)) {
       log.warning(
           "secret_in_environment",
           {{"client", name},

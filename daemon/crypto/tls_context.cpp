@@ -9,6 +9,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 
@@ -73,14 +74,37 @@ std::string reason_of(unsigned long error) {
   return reason != nullptr ? reason : "unknown reason";
 }
 
+std::unexpected<std::string> unusable(std::string_view key, const std::filesystem::path& file,
+                                      std::string_view what_it_must_be) {
+  return std::unexpected(std::string{key} + " " + file.string() + " cannot be used: " + reason_of(ERR_peek_last_error()) +
+                         "; it must be " + std::string{what_it_must_be});
+}
+
 }  // namespace
+
+std::string state_of_files(const config::TlsSettings& settings) {
+  std::string state;
+  for (const auto& path : {settings.ca_file, settings.cert_file, settings.key_file}) {
+    state.append("\n");
+    if (!path) continue;
+    state.append(path->string());
+    struct stat file{};
+    if (::stat(path->c_str(), &file) != 0) continue;
+    for (const auto part : {static_cast<std::int64_t>(file.st_ino), static_cast<std::int64_t>(file.st_size),
+                            static_cast<std::int64_t>(file.st_mtim.tv_sec),
+                            static_cast<std::int64_t>(file.st_mtim.tv_nsec)}) {
+      state.append(" ").append(std::to_string(part));
+    }
+  }
+  return state;
+}
 
 void TlsContext::FreeContext::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
 void TlsContext::FreeSession::operator()(ssl_session_st* session) const { SSL_SESSION_free(session); }
 void TlsStream::FreeSsl::operator()(ssl_st* ssl) const { SSL_free(ssl); }
 
 std::expected<std::shared_ptr<TlsContext>, std::string> TlsContext::for_client(
-    const std::string& host, const std::optional<std::filesystem::path>& ca_file) {
+    const std::string& host, const config::TlsSettings& settings) {
   // A trailing dot makes a name absolute for the resolver; certificates do not have it.
   const std::string name = host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
   std::shared_ptr<TlsContext> made{new TlsContext(name, is_literal_address(name))};
@@ -97,14 +121,28 @@ std::expected<std::shared_ptr<TlsContext>, std::string> TlsContext::for_client(
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_set_app_data(context, made.get());
   SSL_CTX_sess_set_new_cb(context, &TlsContext::remember_session);
-  if (!ca_file) {
-    SSL_CTX_set_default_verify_paths(context);
-  } else if (SSL_CTX_load_verify_file(context, ca_file->c_str()) != 1) {
-    return std::unexpected("tls_ca_file " + ca_file->string() +
-                           " cannot be used: " + reason_of(ERR_peek_last_error()) +
-                           "; it must be a readable PEM file with at least one certificate");
-  }
+  if (auto used = made->use(settings); !used) return std::unexpected(std::move(used.error()));
   return made;
+}
+
+std::expected<void, std::string> TlsContext::use(const config::TlsSettings& settings) {
+  SSL_CTX* context = context_.get();
+  if (!settings.ca_file) {
+    SSL_CTX_set_default_verify_paths(context);
+  } else if (SSL_CTX_load_verify_file(context, settings.ca_file->c_str()) != 1) {
+    return unusable("tls_ca_file", *settings.ca_file, "a readable PEM file with at least one certificate");
+  }
+  if (!settings.cert_file || !settings.key_file) return {};
+  if (SSL_CTX_use_certificate_chain_file(context, settings.cert_file->c_str()) != 1) {
+    return unusable("tls_cert_file", *settings.cert_file, "a readable PEM file that begins with the certificate");
+  }
+  // An encrypted key must be an error; OpenSSL would ask the terminal for its passphrase.
+  SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return -1; });
+  if (SSL_CTX_use_PrivateKey_file(context, settings.key_file->c_str(), SSL_FILETYPE_PEM) != 1) {
+    return unusable("tls_key_file", *settings.key_file,
+                    "a readable PEM file with the private key of tls_cert_file, not encrypted");
+  }
+  return {};
 }
 
 TlsContext::~TlsContext() = default;

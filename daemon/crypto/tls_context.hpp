@@ -2,12 +2,12 @@
 
 #include <cstddef>
 #include <expected>
-#include <filesystem>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "config/settings.hpp"
 
 extern "C" {
 struct ssl_st;
@@ -20,15 +20,19 @@ namespace grantd::daemon {
 
 class TlsStream;
 
+/// A text that changes when another file is named, and when one of the files on disk is another than before.
+std::string state_of_files(const config::TlsSettings& settings);
+
 /// How connections to one server are secured: TLS 1.2 or later, the server's certificate checked against the
-/// system's store or one CA file and against the name or address that was configured, `http/1.1` by ALPN.
+/// system's store or one CA file and against the name or address that was configured, `http/1.1` by ALPN, this side's
+/// certificate where one is configured (RFC 8705).
 /// Remembers sessions, so that later connections resume them. Loop thread only.
 class TlsContext : public std::enable_shared_from_this<TlsContext> {
  public:
-  /// `host` is a DNS name or a literal IP address. Error: a sentence that names the CA file and what is wrong
-  /// with it.
-  static std::expected<std::shared_ptr<TlsContext>, std::string> for_client(
-      const std::string& host, const std::optional<std::filesystem::path>& ca_file);
+  /// `host` is a DNS name or a literal IP address. Error: a sentence that names the CA, certificate or key file and
+  /// what is wrong with it.
+  static std::expected<std::shared_ptr<TlsContext>, std::string> for_client(const std::string& host,
+                                                                            const config::TlsSettings& settings);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
@@ -48,6 +52,7 @@ class TlsContext : public std::enable_shared_from_this<TlsContext> {
 
   TlsContext(const std::string& host, bool literal_address)
       : host_(host), literal_address_(literal_address) {}
+  std::expected<void, std::string> use(const config::TlsSettings& settings);
   static int remember_session(ssl_st* ssl, ssl_session_st* session);
 
   std::unique_ptr<ssl_ctx_st, FreeContext> context_;

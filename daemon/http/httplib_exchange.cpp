@@ -97,7 +97,7 @@ std::expected<HttpResponse, TransportError> exchange_with_httplib(const HttpRequ
   const config::Url& url = request.url;
   const std::string where = url.host + " port " + std::to_string(url.port);
   if (url.tls && !tls) {
-    auto made = TlsContext::for_client(url.host, options.tls.ca_file);
+    auto made = TlsContext::for_client(url.host, options.tls);
     if (!made) return failed(Kind::misconfigured, made.error());
     tls = std::move(*made);
   }

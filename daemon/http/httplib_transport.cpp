@@ -2,8 +2,6 @@
 // make because it holds the system's certificates, travels with them and so never needs a lock.
 #include "daemon/http/httplib_transport.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -19,18 +17,7 @@ constexpr std::chrono::milliseconds grace{50};
 
 std::string context_key(const HttpRequest& request, const TransportOptions& options) {
   if (!request.url.tls) return {};
-  std::string key = request.url.host;
-  if (!options.tls.ca_file) return key;
-  key.append("\n").append(options.tls.ca_file->string());
-  struct stat file{};
-  if (::stat(options.tls.ca_file->c_str(), &file) == 0) {
-    for (const auto part :
-         {static_cast<std::int64_t>(file.st_ino), static_cast<std::int64_t>(file.st_size),
-          static_cast<std::int64_t>(file.st_mtim.tv_sec), static_cast<std::int64_t>(file.st_mtim.tv_nsec)}) {
-      key.append("\n").append(std::to_string(part));
-    }
-  }
-  return key;
+  return request.url.host + "\n" + state_of_files(options.tls);
 }
 
 }  // namespace

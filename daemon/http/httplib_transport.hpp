@@ -32,7 +32,7 @@ class HttplibTransport final : public Transport {
   Workers& workers_;
   const common::Clock& clock_;
   Calls calls_;
-  /// TLS contexts that no worker uses, by host and CA file as it is on disk; the newest last.
+  /// TLS contexts that no worker uses, by host and files as they are on disk; the newest last.
   std::list<std::pair<std::string, std::shared_ptr<TlsContext>>> contexts_;
 };
 

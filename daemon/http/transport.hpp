@@ -12,7 +12,7 @@ struct TransportError {
     unreachable,    // name lookup, connect, TLS, or the connection broke off
     timed_out,      // the deadline passed
     bad_response,   // not HTTP, or head or body over its limit
-    misconfigured,  // a CA file that cannot be read: trying again is of no use before the file changes
+    misconfigured,  // a TLS file that cannot be used: trying again is of no use before it changes
   };
   Kind kind = Kind::unreachable;
   std::string detail;  // for people: names host and port, never anything of the request's body

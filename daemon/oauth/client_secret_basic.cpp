@@ -3,7 +3,6 @@
 #include "daemon/oauth/client_secret_basic.hpp"
 
 #include "daemon/crypto/base64url.hpp"
-#include "daemon/oauth/form_body.hpp"
 
 namespace grantd::daemon {
 
@@ -22,6 +21,17 @@ common::Secret basic_credentials(std::string_view client_id, const common::Secre
   common::Secret value{"Basic "};
   value.append(base64_encode(pair.reveal()).reveal());
   return value;
+}
+
+common::Result<ClientProof> ClientSecretBasic::prove(FormBody& /*form*/, const ProofOccasion& occasion) {
+  const auto text = secret(occasion.alternative);
+  if (!text) return std::unexpected(text.error());
+  ClientProof proof{
+      .authorization = basic_credentials(settings().client_id, **text, settings().authorization_header_style)};
+  proof.confidential.push_back((*text)->clone());
+  proof.confidential.push_back(form_encode((*text)->reveal()));
+  proof.confidential.emplace_back(proof.authorization.reveal().substr(std::string_view{"Basic "}.size()));
+  return proof;
 }
 
 }  // namespace grantd::daemon

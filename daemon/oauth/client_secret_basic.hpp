@@ -2,8 +2,7 @@
 
 #include <string_view>
 
-#include "common/secret.hpp"
-#include "config/settings.hpp"
+#include "daemon/oauth/client_secrets.hpp"
 
 namespace grantd::daemon {
 
@@ -11,5 +10,11 @@ namespace grantd::daemon {
 /// (RFC 6749 section 2.3.1), or as they are (RFC 2617), which some servers take instead.
 common::Secret basic_credentials(std::string_view client_id, const common::Secret& secret,
                                  config::AuthorizationHeaderStyle style);
+
+class ClientSecretBasic final : public SecretAuthentication {
+ public:
+  using SecretAuthentication::SecretAuthentication;
+  common::Result<ClientProof> prove(FormBody& form, const ProofOccasion& occasion) override;
+};
 
 }  // namespace grantd::daemon

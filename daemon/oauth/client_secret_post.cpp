@@ -1,12 +1,16 @@
-// For servers that do not read `Authorization`. RFC 6749 advises against it, because bodies are logged more
-// often than that header is.
 #include "daemon/oauth/client_secret_post.hpp"
 
 namespace grantd::daemon {
 
-void add_client_secret_post(FormBody& form, std::string_view client_id, const common::Secret& secret) {
-  form.add("client_id", client_id);
-  form.add("client_secret", secret.reveal());
+common::Result<ClientProof> ClientSecretPost::prove(FormBody& form, const ProofOccasion& occasion) {
+  const auto text = secret(occasion.alternative);
+  if (!text) return std::unexpected(text.error());
+  form.add("client_id", settings().client_id);
+  form.add("client_secret", (*text)->reveal());
+  ClientProof proof;
+  proof.confidential.push_back((*text)->clone());
+  proof.confidential.push_back(form_encode((*text)->reveal()));
+  return proof;
 }
 
 }  // namespace grantd::daemon

@@ -1,13 +1,14 @@
 #pragma once
 
-#include <string_view>
-
-#include "common/secret.hpp"
-#include "daemon/oauth/form_body.hpp"
+#include "daemon/oauth/client_secrets.hpp"
 
 namespace grantd::daemon {
 
-/// `client_secret_post`: id and secret as members of the form (RFC 6749 section 2.3.1).
-void add_client_secret_post(FormBody& form, std::string_view client_id, const common::Secret& secret);
+/// Id and secret as members of the form (RFC 6749 section 2.3.1).
+class ClientSecretPost final : public SecretAuthentication {
+ public:
+  using SecretAuthentication::SecretAuthentication;
+  common::Result<ClientProof> prove(FormBody& form, const ProofOccasion& occasion) override;
+};
 
 }  // namespace grantd::daemon

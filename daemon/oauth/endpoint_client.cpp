@@ -9,11 +9,11 @@
 namespace grantd::daemon {
 
 EndpointClient::EndpointClient(std::shared_ptr<const config::ClientSettings> settings,
-                               std::shared_ptr<SecretSource> secret, EndpointParts parts,
-                               ExchangeObserver observer)
+                               std::shared_ptr<ClientAuthentication> authentication,
+                               EndpointParts parts, ExchangeObserver observer)
     : flights_(parts.flights),
       context_(new EndpointContext{.settings = std::move(settings),
-                                   .secret = std::move(secret),
+                                   .authentication = std::move(authentication),
                                    .timers = parts.timers,
                                    .entropy = parts.entropy,
                                    .transport = parts.transport,
@@ -39,6 +39,6 @@ void EndpointClient::start(const Variant& variant, std::optional<common::Secret>
   flight->begin();
 }
 
-bool EndpointClient::credentials_changed() const { return context_->secret->changed(); }
+bool EndpointClient::credentials_changed() const { return context_->authentication->changed(); }
 
 }  // namespace grantd::daemon

@@ -9,8 +9,8 @@
 #include "common/timer_queue.hpp"
 #include "config/settings.hpp"
 #include "daemon/http/transport.hpp"
+#include "daemon/oauth/client_authentication.hpp"
 #include "daemon/oauth/token.hpp"
-#include "daemon/secrets/secret_source.hpp"
 
 namespace grantd::daemon {
 
@@ -42,7 +42,7 @@ using ExchangeObserver = std::function<void(std::string_view result, std::chrono
 /// thread only.
 class EndpointClient {
  public:
-  EndpointClient(std::shared_ptr<const config::ClientSettings> settings, std::shared_ptr<SecretSource> secret,
+  EndpointClient(std::shared_ptr<const config::ClientSettings> settings, std::shared_ptr<ClientAuthentication> authentication,
                  EndpointParts parts, ExchangeObserver observer);
   ~EndpointClient();
 

@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "daemon/oauth/client_assertion.hpp"
 #include "daemon/oauth/failed_exchange.hpp"
-#include "daemon/oauth/form_body.hpp"
 #include "daemon/oauth/retry.hpp"
 #include "daemon/oauth/token_request.hpp"
 
@@ -49,23 +49,23 @@ void TokenFlight::ask() {
 }
 
 common::Result<HttpRequest> TokenFlight::make_request() {
-  sent_.clear();
   const auto& settings = *context_->settings;
-  if (order_.assertion) {
-    sent_.push_back(order_.assertion->clone());
-    return token_request_with_assertion(settings, order_.variant, *order_.assertion);
-  }
-  // Read for each attempt: it may have been rotated since the last.
-  const auto secret = context_->secret->read();
-  if (!secret) return std::unexpected(secret.error());
-  HttpRequest request = token_request(settings, order_.variant, **secret);
-  sent_.push_back((*secret)->clone());
-  sent_.push_back(form_encode((*secret)->reveal()));
-  const std::string_view credentials = request.authorization.reveal();
-  if (const auto space = credentials.find(' '); space != std::string_view::npos) {
-    sent_.emplace_back(credentials.substr(space + 1));
-  }
-  return request;
+  FormBody form = token_form(order_.variant);
+  // Made for each attempt: credentials may have been rotated since the last, and an assertion is good for one.
+  auto proof = order_.assertion ? send_client_assertion(form, settings.client_id, order_.assertion->clone())
+                                : context_->authentication->prove(form, occasion());
+  if (!proof) return std::unexpected(std::move(proof.error()));
+  sent_ = std::move(proof->confidential);
+  return token_request(settings, std::move(form), std::move(proof->authorization));
+}
+
+ProofOccasion TokenFlight::occasion() const {
+  const auto& settings = *context_->settings;
+  return {.audience =
+              settings.assertion_audience.empty() ? settings.token_endpoint.text : settings.assertion_audience,
+          .now = context_->timers.wall_now(),
+          .entropy = context_->entropy,
+          .alternative = alternative_};
 }
 
 void TokenFlight::land(const Outcome& outcome) {
@@ -78,10 +78,12 @@ void TokenFlight::land(const Outcome& outcome) {
   auto judgement = judge_token_response(*outcome, judgement_context());
   observe(judgement ? "success" : judgement.error().result, outcome->status);
   if (!judgement) return fail(std::move(judgement.error()));
+  if (!order_.assertion) context_->authentication->accepted(alternative_);
   end(std::move(*judgement));
 }
 
 void TokenFlight::fail(FailedExchange failed) {
+  if (offer_other_credential(failed)) return ask();
   if (failed.passing && !order_.assertion) {
     const auto left = deadline_ - context_->timers.now();
     if (const auto delay =
@@ -91,6 +93,15 @@ void TokenFlight::fail(FailedExchange failed) {
     }
   }
   end(std::unexpected(std::move(failed.error)));
+}
+
+bool TokenFlight::offer_other_credential(const FailedExchange& failed) {
+  if (order_.assertion || failed.error.error.oauth_error != "invalid_client") return false;
+  if (attempts_ >= max_attempts || alternative_ + 1 >= context_->authentication->alternatives()) return false;
+  ++alternative_;
+  if (make_request()) return true;
+  --alternative_;
+  return false;
 }
 
 void TokenFlight::on_timer() {

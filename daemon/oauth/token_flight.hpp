@@ -12,7 +12,7 @@ namespace grantd::daemon {
 /// What all requests of one definition share. Holds `flights` weakly, because these hold it.
 struct EndpointContext {
   std::shared_ptr<const config::ClientSettings> settings;
-  std::shared_ptr<SecretSource> secret;
+  std::shared_ptr<ClientAuthentication> authentication;
   common::TimerQueue& timers;
   common::Entropy& entropy;
   Transport& transport;
@@ -46,6 +46,8 @@ class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
 
   void ask();
   common::Result<HttpRequest> make_request();
+  ProofOccasion occasion() const;
+  bool offer_other_credential(const FailedExchange& failed);
   void land(const Outcome& outcome);
   void fail(FailedExchange failed);
   void on_timer();
@@ -63,7 +65,8 @@ class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
   State state_ = State::asking;
   int attempts_ = 0;
   common::BootTime asked_{};
-  std::vector<common::Secret> sent_;  // the secret or assertion in each form in which it was sent
+  std::vector<common::Secret> sent_;  // what was confidential in the request, in each form in which it was sent
+  std::size_t alternative_ = 0;       // of the credentials that the client has
   std::optional<FetchError> refusal_;
 };
 

@@ -42,15 +42,26 @@ UpstreamPool::Connection UpstreamPool::take_idle() {
 awaitable<common::Result<void>> UpstreamPool::open(Connection connection) {
   const auto self = shared_from_this();
   const auto settings = settings_;
-  if (settings->base_url.tls && !tls_) {
-    auto made = TlsContext::for_client(settings->base_url.host, settings->tls.ca_file);
-    if (!made) co_return common::fail(common::ErrorCode::api_unreachable, std::move(made.error()));
-    tls_ = std::move(*made);
+  if (settings->base_url.tls) {
+    if (auto made = renew_tls(*settings); !made) co_return std::unexpected(std::move(made.error()));
   }
   const auto addresses = co_await resolver_.resolve(settings->connect_timeout);
   if (!addresses) co_return std::unexpected(addresses.error());
   const auto tls = tls_;
   co_return co_await connection->connect(*addresses, tls.get(), settings->connect_timeout);
+}
+
+common::Result<void> UpstreamPool::renew_tls(const config::ApiSettings& settings) {
+  std::string state = state_of_files(settings.tls);
+  if (tls_ && tls_files_ == state) return {};
+  auto made = TlsContext::for_client(settings.base_url.host, settings.tls);
+  if (made) {
+    tls_ = std::move(*made);
+    tls_files_ = std::move(state);
+  }
+  // A certificate that is just being replaced does not take away the one that works.
+  if (!made && !tls_) return common::fail(common::ErrorCode::api_unreachable, std::move(made.error()));
+  return {};
 }
 
 void UpstreamPool::put_back(Connection connection, std::optional<std::chrono::seconds> api_keeps) {

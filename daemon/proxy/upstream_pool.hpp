@@ -50,6 +50,7 @@ class UpstreamPool : public std::enable_shared_from_this<UpstreamPool> {
   std::size_t idle_count() const { return idle_.size(); }
 
  private:
+  common::Result<void> renew_tls(const config::ApiSettings& settings);
   struct Idle {
     Connection connection;
     common::BootTime until;
@@ -60,7 +61,8 @@ class UpstreamPool : public std::enable_shared_from_this<UpstreamPool> {
   Loop& loop_;
   common::Logger& log_;
   Resolver resolver_;
-  std::shared_ptr<TlsContext> tls_;  // made at first use
+  std::shared_ptr<TlsContext> tls_;  // made at first use, and when its files change
+  std::string tls_files_;            // what they were then
   std::vector<Idle> idle_;           // the last used last
   std::unordered_set<UpstreamConnection*> alive_;
   std::optional<common::Timer> expiry_;

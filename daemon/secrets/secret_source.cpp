@@ -32,7 +32,7 @@ class InlineSecret final : public SecretSource {
 
 class EnvironmentSecret final : public SecretSource {
  public:
-  explicit EnvironmentSecret(std::string variable) : variable_(std::move(variable)) {}
+  EnvironmentSecret(std::string variable, std::string_view key) : variable_(std::move(variable)), key_(key) {}
 
   common::Result<SharedSecret> read() override {
     if (secret_) return secret_;
@@ -48,11 +48,12 @@ class EnvironmentSecret final : public SecretSource {
  private:
   std::unexpected<common::Error> unavailable(std::string_view why) const {
     return common::fail(ErrorCode::client_unavailable,
-                        "the environment variable " + variable_ + " that client_secret_env names " +
+                        "the environment variable " + variable_ + " that " + key_ + "_env names " +
                             std::string{why} + "; set it and start the daemon again");
   }
 
   const std::string variable_;
+  const std::string key_;
   SharedSecret secret_;
 };
 
@@ -87,27 +88,26 @@ class CredentialSecret final : public SecretSource {
 
 }  // namespace
 
-std::shared_ptr<SecretSource> make_secret_source(const config::SecretSource& source, std::string client,
+std::shared_ptr<SecretSource> make_secret_source(const config::SecretSource& source, SecretPurpose purpose,
                                                  common::Logger& log) {
   struct Make {
-    std::string client;
+    SecretPurpose purpose;
     common::Logger& log;
     std::shared_ptr<SecretSource> operator()(const config::FileSource& file) {
-      return std::make_shared<FileSecret>(file.path, std::move(client),
-                                          "make it readable for the daemon, or correct client_secret_file",
-                                          log);
+      std::string remedy = "make it readable for the daemon, or correct " + std::string{purpose.key} + "_file";
+      return std::make_shared<FileSecret>(file.path, std::move(purpose.client), std::move(remedy), log);
     }
     std::shared_ptr<SecretSource> operator()(const config::CredentialSource& credential) {
-      return std::make_shared<CredentialSecret>(credential.name, std::move(client), log);
+      return std::make_shared<CredentialSecret>(credential.name, std::move(purpose.client), log);
     }
     std::shared_ptr<SecretSource> operator()(const config::EnvironmentSource& environment) {
-      return std::make_shared<EnvironmentSecret>(environment.variable);
+      return std::make_shared<EnvironmentSecret>(environment.variable, purpose.key);
     }
     std::shared_ptr<SecretSource> operator()(const config::InlineSource& given) {
       return std::make_shared<InlineSecret>(given.value);
     }
   };
-  return std::visit(Make{std::move(client), log}, source);
+  return std::visit(Make{std::move(purpose), log}, source);
 }
 
 }  // namespace grantd::daemon

@@ -24,9 +24,14 @@ class SecretSource {
   virtual bool changed() const = 0;
 };
 
-/// A source for the configured one. `client` names the definition in log lines and errors; `log` outlives the
-/// source.
-std::shared_ptr<SecretSource> make_secret_source(const config::SecretSource& source, std::string client,
+/// What a secret is for, in log lines and errors.
+struct SecretPurpose {
+  std::string client{};       // the definition
+  std::string_view key = {};  // of the configuration, without `_file`: "client_secret"
+};
+
+/// A source for the configured one. `log` outlives the source.
+std::shared_ptr<SecretSource> make_secret_source(const config::SecretSource& source, SecretPurpose purpose,
                                                  common::Logger& log);
 
 }  // namespace grantd::daemon

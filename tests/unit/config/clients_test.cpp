@@ -27,7 +27,7 @@ TEST_CASE("client: every key arrives") {
   CHECK(client.name == "c");
   CHECK(client.token_endpoint.host == "auth.example.com");
   CHECK(client.client_id == "id");
-  CHECK(std::get<FileSource>(client.client_secret).path == "/secret");
+  CHECK(std::get<FileSource>(*client.client_secret).path == "/secret");
   CHECK(client.auth_method == AuthMethod::client_secret_post);
   CHECK(client.authorization_header_style == AuthorizationHeaderStyle::rfc2617);
   CHECK(client.audience == "api");

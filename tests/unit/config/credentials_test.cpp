@@ -11,7 +11,7 @@ constexpr std::string_view without_secret =
     "client_id = 'id'\n";
 
 SecretSource secret_of(std::string_view line) {
-  return settings_of(std::string{without_secret}.append(line).append("\n")).clients.at("c")->client_secret;
+  return *settings_of(std::string{without_secret}.append(line).append("\n")).clients.at("c")->client_secret;
 }
 
 std::string report_of_file_with(FileAccess access) {
@@ -105,22 +105,11 @@ TEST_CASE("later keys: a right value is refused as not supported, a wrong one as
   };
   constexpr Later client_keys[] = {
       {"allow_endpoint_hosts", "['token.example.com']", "['a b']"},
-      {"client_secret_next_file", "'/n'", "'n'"},
-      {"private_key_file", "'/k'", "'k'"},
-      {"private_key_credential", "'k'", "'a/b'"},
-      {"private_key_passphrase_file", "'/k'", "''"},
-      {"private_key_id", "'thumbprint'", "''"},
-      {"signing_alg", "'ES256'", "'none'"},
-      {"certificate_file", "'/c'", "'c'"},
-      {"assertion_audience", "'https://a.example'", "''"},
-      {"client_assertion_file", "'/a'", "'a'"},
       {"dpop", "true", "'yes'"},
       {"dpop_alg", "'ES256'", "'HS256'"},
       {"dpop_key_file", "'/k'", "'k'"},
       {"dpop_key_credential", "'k'", "''"},
       {"http_proxy", "'http://proxy:3128'", "'proxy'"},
-      {"tls_cert_file", "'/c'", "'c'"},
-      {"tls_key_file", "'/k'", "'k'"},
       {"allow_units", "['billing.service']", "['billing']"},
   };
   const auto check = [](const std::string& before, const std::string& path, const Later& later) {
@@ -130,26 +119,64 @@ TEST_CASE("later keys: a right value is refused as not supported, a wrong one as
     check_wrong(before, {assignment + std::string{later.wrong}, name, "expected"});
   };
   for (const Later& later : client_keys) check(std::string{good_client}, "clients.c.", later);
-  for (const std::string_view key : {"http_proxy", "tls_cert_file", "tls_key_file", "allow_units"}) {
+  for (const std::string_view key : {"http_proxy", "allow_units"}) {
     check(good_api(), "apis.a.", *std::ranges::find(client_keys, key, &Later::key));
   }
 }
 
-TEST_CASE("later keys: an issuer and later authentication methods are refused as not supported") {
+TEST_CASE("later keys: an issuer is refused as not supported") {
   CHECK(report_of("[clients.c]\nissuer = 'https://auth.example.com'\nclient_id = 'id'\nclient_secret_file = "
                   "'/s'\n") ==
         "grantd.toml:2:1: clients.c.issuer: not supported yet by this version of grantd\n");
-  for (const char* method :
-       {"client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"}) {
-    check_wrong(good_client, {"token_endpoint_auth_method = '" + std::string{method} + "'",
-                              "clients.c.token_endpoint_auth_method", "not supported yet"});
+}
+
+TEST_CASE("authentication: the method is the named one, else that of the keys") {
+  const auto method = [](std::string_view lines) {
+    return settings_of(std::string{without_secret}.append(lines)).clients.at("c")->auth_method;
+  };
+  CHECK(method("client_secret_file = '/s'\n") == AuthMethod::client_secret_basic);
+  CHECK(method("client_secret_file = '/s'\ntoken_endpoint_auth_method = 'client_secret_jwt'\nsigning_alg = 'HS512'\n") ==
+        AuthMethod::client_secret_jwt);
+  CHECK(method("private_key_file = '/k'\nprivate_key_passphrase_file = '/p'\nprivate_key_id = 'thumbprint'\n"
+               "certificate_file = '/c'\nsigning_alg = 'PS256'\nassertion_audience = 'urn:as'\n") ==
+        AuthMethod::private_key_jwt);
+  CHECK(method("private_key_credential = 'k'\n") == AuthMethod::private_key_jwt);
+  CHECK(method("client_assertion_file = '/a'\n") == AuthMethod::private_key_jwt);
+  for (const auto& [name, expected] : {std::pair{"tls_client_auth", AuthMethod::tls_client_auth},
+                                       std::pair{"self_signed_tls_client_auth", AuthMethod::self_signed_tls_client_auth}}) {
+    CHECK(method("tls_cert_file = '/c'\ntls_key_file = '/k'\ntoken_endpoint_auth_method = '" + std::string{name} +
+                 "'\n") == expected);
   }
 }
 
-TEST_CASE("later keys: a client whose credential is one of them gets that error alone") {
-  for (const char* line : {"private_key_file = '/k'", "private_key_credential = 'k'",
-                           "client_assertion_file = '/a'", "tls_cert_file = '/c'"}) {
-    check_wrong(without_secret, {line, "clients.c." + std::string{line, std::string_view{line}.find(' ')},
-                                 "not supported yet"});
-  }
+TEST_CASE("authentication: what a method needs is required, what it does not use is refused") {
+  const auto first_error = [](std::string_view lines) {
+    const auto errors = errors_of(std::string{without_secret}.append(lines));
+    return errors.empty() ? std::string{"none"} : errors.front().key + ": " + errors.front().message;
+  };
+  const auto expect = [&](std::string_view lines, std::string_view key, std::string_view message) {
+    CAPTURE(lines);
+    const std::string error = first_error(lines);
+    CHECK(contains(error, "clients.c." + std::string{key} + ": "));
+    CHECK(contains(error, message));
+  };
+  const std::string secret = "client_secret_file = '/s'\n";
+  const std::string method = "token_endpoint_auth_method = ";
+  expect(method + "'private_key_jwt'\n", "private_key_file", "required");
+  expect(method + "'tls_client_auth'\n", "tls_cert_file", "required");
+  expect(method + "'client_secret_jwt'\n", "client_secret_file", "required");
+  expect("tls_cert_file = '/c'\ntls_key_file = '/k'\n", "token_endpoint_auth_method", "required");
+  expect(secret + "private_key_file = '/k'\n", "token_endpoint_auth_method", "required");
+  expect(secret + "private_key_file = '/k'\n" + method + "'client_secret_post'\n", "private_key_file", "of no use");
+  expect(secret + "private_key_file = '/k'\n" + method + "'private_key_jwt'\n", "client_secret_file", "of no use");
+  expect(secret + "signing_alg = 'HS256'\n", "signing_alg", "of no use");
+  expect(secret + "private_key_id = 'x'\n", "private_key_id", "of no use");
+  expect("private_key_file = '/k'\nclient_secret_next_file = '/n'\n", "client_secret_next_file", "of no use");
+  expect("private_key_file = '/k'\nclient_assertion_file = '/a'\n", "client_assertion_file", "expected either");
+  expect("private_key_file = '/k'\nprivate_key_credential = 'k'\n", "private_key_credential", "expected one source");
+  expect("private_key_file = '/k'\nsigning_alg = 'HS256'\n", "signing_alg", "expected an algorithm for private keys");
+  expect(secret + method + "'client_secret_jwt'\nsigning_alg = 'RS256'\n", "signing_alg", "expected HS256");
+  expect("private_key_credential = 'k'\nprivate_key_passphrase_file = '/p'\n", "private_key_passphrase_file", "of no use");
+  expect(secret + "tls_cert_file = '/c'\n", "tls_cert_file", "tls_key_file");
+  expect(secret + "tls_key_file = '/k'\n", "tls_key_file", "tls_cert_file");
 }

@@ -6,33 +6,23 @@
 #include <string>
 #include <vector>
 
+#include "daemon/oauth/client_secret_basic.hpp"
 #include "daemon/oauth/endpoint_client.hpp"
 #include "tests/fakes/fixed_entropy.hpp"
 #include "tests/fakes/log_recorder.hpp"
 #include "tests/fakes/manual_clock.hpp"
 #include "tests/fakes/scripted_transport.hpp"
+#include "tests/unit/oauth/settable_secret.hpp"
 
 namespace grantd::tests {
-
-/// A secret that the test sets, or takes away.
-class SettableSecret final : public daemon::SecretSource {
- public:
-  common::Result<std::shared_ptr<const common::Secret>> read() override {
-    if (!text) return common::fail(common::ErrorCode::client_unavailable, "scripted");
-    return std::make_shared<const common::Secret>(*text);
-  }
-  bool changed() const override { return is_changed; }
-
-  std::optional<std::string> text = "s3cr3t";
-  bool is_changed = false;
-};
 
 /// An endpoint client on a clock that the test moves, with a server that the test plays.
 struct EndpointFixture {
   static constexpr std::string_view token =
       R"({"access_token":"s3cr3t-token","token_type":"Bearer","expires_in":60})";
 
-  EndpointFixture() {
+  /// `next` is the secret to follow the first one, null: none.
+  explicit EndpointFixture(std::shared_ptr<SettableSecret> next = nullptr) {
     auto settings = std::make_shared<config::ClientSettings>();
     settings->name = "a";
     settings->token_endpoint = {
@@ -42,7 +32,7 @@ struct EndpointFixture {
     daemon::EndpointParts parts{time.timers, entropy, transport, log};
     flights = parts.flights;
     client = std::make_unique<daemon::EndpointClient>(
-        settings, secret, parts,
+        settings, std::make_shared<daemon::ClientSecretBasic>(settings, secret, std::move(next)), parts,
         [this](std::string_view result, std::chrono::nanoseconds) { exchanges.emplace_back(result); });
   }
   EndpointFixture(const EndpointFixture&) = delete;

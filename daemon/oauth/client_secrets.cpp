@@ -1,0 +1,33 @@
+#include "daemon/oauth/client_secrets.hpp"
+
+#include <utility>
+
+namespace grantd::daemon {
+
+SecretAuthentication::SecretAuthentication(std::shared_ptr<const config::ClientSettings> settings,
+                                           std::shared_ptr<SecretSource> secret, std::shared_ptr<SecretSource> next)
+    : settings_(std::move(settings)), secret_(std::move(secret)), next_(std::move(next)) {}
+
+bool SecretAuthentication::changed() const { return secret_->changed() || (next_ && next_->changed()); }
+
+void SecretAuthentication::accepted(std::size_t alternative) {
+  if (alternative != 0) next_is_first_ = !next_is_first_;
+}
+
+common::Secret SecretAuthentication::identity() {
+  common::Secret both;
+  for (const auto& source : {secret_, next_}) {
+    if (!source) continue;
+    const auto text = source->read();
+    both.append(text ? (*text)->reveal() : std::string_view{});
+    both.append("\n");
+  }
+  return both;
+}
+
+common::Result<std::shared_ptr<const common::Secret>> SecretAuthentication::secret(std::size_t alternative) {
+  const bool next = next_ && (alternative != 0) != next_is_first_;
+  return (next ? next_ : secret_)->read();
+}
+
+}  // namespace grantd::daemon

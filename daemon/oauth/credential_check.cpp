@@ -1,0 +1,34 @@
+// A proof is made and thrown away: what a check finds is then what a request would have met.
+#include "daemon/oauth/credential_check.hpp"
+
+#include "daemon/oauth/client_authentication.hpp"
+
+namespace grantd::daemon {
+
+namespace {
+
+class NoLog final : public common::Logger {
+  void write(common::LogLevel, std::string_view, std::initializer_list<common::LogField>) override {}
+};
+
+class NoEntropy final : public common::Entropy {
+  void fill(std::span<std::byte>) override {}
+};
+
+}  // namespace
+
+std::optional<std::string> check_credentials(const config::ClientSettings& client) {
+  NoLog log;
+  NoEntropy entropy;
+  const auto settings = std::make_shared<const config::ClientSettings>(client);
+  const auto authentication = make_client_authentication(settings, log);
+  for (std::size_t i = 0; i < authentication->alternatives(); ++i) {
+    FormBody form;
+    const auto proof = authentication->prove(
+        form, {.audience = client.token_endpoint.text, .now = {}, .entropy = entropy, .alternative = i});
+    if (!proof) return proof.error().detail;
+  }
+  return std::nullopt;
+}
+
+}  // namespace grantd::daemon
