@@ -120,7 +120,9 @@ class MachineCheck {
     file(path, "certificate_file", client.certificate_file);
     file(path, "client_assertion_file", client.client_assertion_file);
     // What cannot be read was told already.
-    if (errors_.size() == before && judge_) report(join_key(path, credential_key(client)), judge_(client));
+    if (errors_.size() == before && judge_.client) {
+      report(join_key(path, credential_key(client)), judge_.client(client));
+    }
     definition(path, client.access, client.tls);
   }
 
@@ -143,9 +145,13 @@ class MachineCheck {
   }
 
   void definition(const std::string& path, const AccessSettings& access, const TlsSettings& tls) {
+    const std::size_t before = errors_.size();
     if (tls.ca_file) report(join_key(path, "tls_ca_file"), check_certificate_file(*tls.ca_file));
     if (tls.cert_file) report(join_key(path, "tls_cert_file"), check_certificate_file(*tls.cert_file));
     file(path, "tls_key_file", tls.key_file);
+    if (errors_.size() == before && tls.cert_file && judge_.certificate) {
+      report(join_key(path, "tls_cert_file"), judge_.certificate(tls));
+    }
     for (const std::string& user : access.users.value_or(std::vector<std::string>{})) {
       check_user(user, join_key(path, "allow_users"));
     }

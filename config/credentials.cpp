@@ -191,9 +191,6 @@ void read_signing(const TableReader& reader, ClientSettings& client) {
   const bool uses_key = client.auth_method == AuthMethod::private_key_jwt;
   refuse_without(reader, private_key_keys, uses_key, "private_key_jwt");
   refuse_without(reader, assertion_file_keys, uses_key, "private_key_jwt");
-  if (reader.has("private_key_passphrase_file") && reader.has("private_key_credential")) {
-    reader.fail("private_key_passphrase_file", "of no use with a credential, which systemd can encrypt itself");
-  }
   if (!client.signing_alg) return;
   const bool is_hmac = *client.signing_alg >= SigningAlgorithm::HS256;
   if (own_key && is_hmac) reader.fail("signing_alg", "expected an algorithm for private keys, not an HMAC");

@@ -33,8 +33,13 @@ struct ConfigError {
 /// throws nothing.
 std::expected<Settings, std::vector<ConfigError>> load(const std::filesystem::path& file);
 
-/// Judges what the credentials of a client hold, which takes cryptography: nothing where all is well, else a sentence.
-using CredentialJudge = std::function<std::optional<std::string>(const ClientSettings&)>;
+/// Judges what credentials hold, which takes cryptography: nothing where all is well, else a sentence. Either may be
+/// empty: not judged.
+struct CredentialJudge {
+  std::function<std::optional<std::string>(const ClientSettings&)> client;
+  /// Certificate and key, where both are given.
+  std::function<std::optional<std::string>(const TlsSettings&)> certificate;
+};
 
 /// What is wrong with this machine rather than with the text: secret, key, certificate and CA files that are missing,
 /// unreadable or empty, or hold what cannot be used; unset variables, unknown users and groups. An error for `--check`,

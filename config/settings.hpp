@@ -103,10 +103,10 @@ struct AccessSettings {
 };
 
 struct TlsSettings {
-  std::optional<std::filesystem::path> ca_file;
+  std::optional<std::filesystem::path> ca_file{};
   /// Both or neither: what this side proves itself with (RFC 8705).
-  std::optional<std::filesystem::path> cert_file;
-  std::optional<std::filesystem::path> key_file;
+  std::optional<std::filesystem::path> cert_file{};
+  std::optional<std::filesystem::path> key_file{};
   bool operator==(const TlsSettings&) const = default;
 };
 

@@ -11,7 +11,7 @@ namespace grantd::daemon {
 ConfigurationResult read_configuration(const std::filesystem::path& file) {
   auto settings = config::load(file);
   if (!settings) return std::unexpected(std::move(settings.error()));
-  auto machine_errors = config::check_machine(*settings, check_credentials);
+  auto machine_errors = config::check_machine(*settings, credential_judge());
   return Configuration{.settings = std::make_shared<const config::Settings>(std::move(*settings)),
                        .machine_errors = std::move(machine_errors)};
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/clock.hpp"
 #include "common/entropy.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"

@@ -1,6 +1,7 @@
 // A proof is made and thrown away: what a check finds is then what a request would have met.
 #include "daemon/oauth/credential_check.hpp"
 
+#include "daemon/crypto/tls_context.hpp"
 #include "daemon/oauth/client_authentication.hpp"
 
 namespace grantd::daemon {
@@ -15,9 +16,7 @@ class NoEntropy final : public common::Entropy {
   void fill(std::span<std::byte>) override {}
 };
 
-}  // namespace
-
-std::optional<std::string> check_credentials(const config::ClientSettings& client) {
+std::optional<std::string> judge_client(const config::ClientSettings& client) {
   NoLog log;
   NoEntropy entropy;
   const auto settings = std::make_shared<const config::ClientSettings>(client);
@@ -30,5 +29,14 @@ std::optional<std::string> check_credentials(const config::ClientSettings& clien
   }
   return std::nullopt;
 }
+
+std::optional<std::string> judge_certificate(const config::TlsSettings& tls) {
+  const auto context = TlsContext::for_client("localhost", tls);
+  return context ? std::nullopt : std::optional{context.error()};
+}
+
+}  // namespace
+
+config::CredentialJudge credential_judge() { return {.client = judge_client, .certificate = judge_certificate}; }
 
 }  // namespace grantd::daemon

@@ -1,14 +1,11 @@
 #pragma once
 
-#include <optional>
-#include <string>
-
-#include "config/settings.hpp"
+#include "config/load.hpp"
 
 namespace grantd::daemon {
 
-/// What keeps the client from proving itself with the keys, secrets and certificates as they are on this machine, for
-/// people; nothing where all is well. For `--check`: reads files, sends nothing. Any thread.
-std::optional<std::string> check_credentials(const config::ClientSettings& client);
+/// Says what keeps a client from proving itself with the keys, secrets and certificates as they are on this machine. Reads
+/// files, sends nothing. Any thread.
+config::CredentialJudge credential_judge();
 
 }  // namespace grantd::daemon

@@ -114,13 +114,13 @@ def refuse_unread(status, linger=1.0):
 
 
 class ApiServer(LoopbackServer):
-    def __init__(self, certificate=None):
+    def __init__(self, certificate=None, authority=None):
         self.refused = set()       # tokens that get a 401
         self.accepted = None       # where set: the only tokens that do not
         self.refuse_all = False
         self._paths = {}
         self._guard = threading.Lock()
-        super().__init__(certificate)
+        super().__init__(certificate, authority)
 
     def on(self, path, give):
         """`give(wire, request)` answers requests for this path, query aside, when their token is not refused."""

@@ -122,7 +122,8 @@ class Wire:
 class LoopbackServer:
     """Calls `serve(wire, request)` for every request head; a false result closes the connection."""
 
-    def __init__(self, certificate=None):
+    def __init__(self, certificate=None, authority=None):
+        """`certificate` turns TLS on; certificates of `authority` are then asked for, and their absence is accepted."""
         self.requests = []
         self.connections = 0
         self.stopping = threading.Event()
@@ -132,6 +133,9 @@ class LoopbackServer:
         if certificate:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(certificate.certificate, certificate.key)
+        if authority:
+            self._tls.verify_mode = ssl.CERT_OPTIONAL
+            self._tls.load_verify_locations(authority.certificate)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -20,12 +21,13 @@ class LogRecorder final : public common::Logger {
     const std::lock_guard lock{mutex_};
     return lines_;
   }
-  bool has(std::string_view text) const {
-    for (const std::string& line : lines()) {
-      if (line.find(text) != std::string::npos) return true;
-    }
-    return false;
+  /// How many lines hold the text.
+  std::size_t count(std::string_view text) const {
+    const auto all = lines();
+    return static_cast<std::size_t>(
+        std::ranges::count_if(all, [&](const std::string& line) { return line.find(text) != std::string::npos; }));
   }
+  bool has(std::string_view text) const { return count(text) != 0; }
 
  private:
   mutable std::mutex mutex_;

@@ -9,13 +9,19 @@ import urllib.request
 from pathlib import Path
 
 folder = Path(__file__).parent / "oidc-provider"
+# Asks about tokens of clients that prove themselves by other means than a secret.
+_inspector = {"client_id": "inspector", "client_secret": "introspection only", "scope": "catalog"}
 
 
 class RealAuthorizationServer:
-    def __init__(self, clients, resources=None, certificate=None):
-        configuration = {"clients": clients, "resources": resources or {}}
+    def __init__(self, clients, resources=None, certificate=None, authority=None, dpop_nonces=False):
+        """`certificate` turns TLS on, `authority` client certificates with it."""
+        clients = [*clients, _inspector]
+        configuration = {"clients": clients, "resources": resources or {}, "dpop_nonces": dpop_nonces}
         if certificate:
             configuration |= {"certificate": certificate.certificate.read_text(), "key": certificate.key.read_text()}
+        if authority:
+            configuration |= {"authority": authority.certificate.read_text()}
         self._tls = ssl._create_unverified_context() if certificate else None
         self.clients = {client["client_id"]: client for client in clients}
         self._process = subprocess.Popen(["node", str(folder / "server.mjs")], stdin=subprocess.PIPE,
@@ -38,7 +44,7 @@ class RealAuthorizationServer:
         """How many token requests it has seen of this client, successful or not."""
         return json.loads(self._open(self.issuer + "/test/token-requests")).get(client_id, 0)
 
-    def introspect(self, token, client_id):
+    def introspect(self, token, client_id="inspector"):
         return json.loads(self._post("/token/introspection", token, client_id))
 
     def revoke(self, token, client_id):

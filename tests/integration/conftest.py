@@ -84,7 +84,7 @@ def server_certificate(tmp_path_factory, certificate_authority):
     return certificates.make_server_certificate(tmp_path_factory.mktemp("server"), certificate_authority)
 
 
-def _real_client(client_id, method="client_secret_basic", suffix="", **metadata):
+def real_client(client_id, method="client_secret_basic", suffix="", **metadata):
     return {"client_id": client_id, "client_secret": grantd.new_secret(suffix),
             "token_endpoint_auth_method": method, "scope": "catalog catalog.read catalog.write invoices"} | metadata
 
@@ -93,12 +93,13 @@ def _real_client(client_id, method="client_secret_basic", suffix="", **metadata)
 def real_server():
     """oidc-provider with the clients of all tests that want a correct server."""
     clients = [
-        _real_client("catalog"),
-        _real_client("post", method="client_secret_post", suffix=" %+&=/:?\"'~"),
-        _real_client("odd client: 100%+&", suffix=" %+&=/:?\"'~"),
-        _real_client("plain"),
-        _real_client("short", ttl=4),
-        _real_client("metered"),
+        real_client("catalog"),
+        real_client("post", method="client_secret_post", suffix=" %+&=/:?\"'~"),
+        real_client("odd client: 100%+&", suffix=" %+&=/:?\"'~"),
+        real_client("plain"),
+        real_client("short", ttl=4),
+        real_client("metered"),
+        real_client("rotating"),
     ]
     resources = {"urn:api:catalog": {"scope": "catalog"}, "urn:api:jwt": {"scope": "catalog", "format": "jwt"},
                  "https://invoices.example/api": {"scope": "invoices"}}

@@ -121,10 +121,10 @@ def test_a_forced_renewal_brings_another_token(start_daemon, real_server):
 
 def test_tls_towards_the_server_is_checked_against_the_given_authority(start_daemon, directory, certificate_authority,
                                                                        server_certificate):
-    from conftest import _real_client
+    from conftest import real_client
     from real_authorization_server import RealAuthorizationServer
 
-    server = RealAuthorizationServer([_real_client("tls")], certificate=server_certificate)
+    server = RealAuthorizationServer([real_client("tls")], certificate=server_certificate)
     try:
         good = definition(server, "tls", tls_ca_file=certificate_authority.certificate)
         daemon = start_daemon({"clients": {"good": good, "distrusting": definition(server, "tls")}})

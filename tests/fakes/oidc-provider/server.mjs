@@ -1,10 +1,13 @@
-// A real authorization server for the integration tests: oidc-provider with the client credentials grant,
-// introspection, revocation and resource indicators. One JSON object on standard input configures it:
-//   {"clients": [{client_id, client_secret, token_endpoint_auth_method, scope, ttl}],
-//    "resources": {URI: {scope, ttl, format}}, "certificate": PEM, "key": PEM}
-// where the certificate and its key are optional and turn TLS on.
+// A real authorization server for the integration tests: oidc-provider with the client credentials grant, every client
+// authentication method, introspection, revocation, resource indicators, DPoP and certificate-bound tokens. One JSON
+// object on standard input configures it:
+//   {"clients": [{client_id, client_secret, token_endpoint_auth_method, scope, ttl, keys}],
+//    "resources": {URI: {scope, ttl, format}}, "certificate": PEM, "key": PEM, "authority": PEM, "dpop_nonces": boolean}
+// where `keys` of a client are its public keys or certificates in PEM; a certificate and its key turn TLS on; the
+// authority is that of client certificates, which are then asked for; dpop_nonces demands nonces in proofs.
 // It prints {"issuer": ...} in one line once it listens on a free port of the loopback interface, answers
 // GET /test/token-requests with the number of token requests by client id, and ends when standard input does.
+import { createPublicKey, randomBytes, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
@@ -14,10 +17,13 @@ import Provider, { errors } from 'oidc-provider';
 
 const input = readline.createInterface({ input: process.stdin });
 const [line] = await once(input, 'line');
-const { clients, resources = {}, certificate, key } = JSON.parse(line);
+const { clients, resources = {}, certificate, key, authority, dpop_nonces: dpopNonces = false } = JSON.parse(line);
 input.once('close', () => process.exit(0));
 
-const server = certificate ? https.createServer({ cert: certificate, key }) : http.createServer();
+const clientCertificates = authority ? { requestCert: true, rejectUnauthorized: false, ca: authority } : {};
+const server = certificate
+  ? https.createServer({ cert: certificate, key, ...clientCertificates })
+  : http.createServer();
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 const issuer = `${certificate ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
@@ -25,14 +31,37 @@ const issuer = `${certificate ? 'https' : 'http'}://127.0.0.1:${server.address()
 const lifetimes = new Map(clients.map(({ client_id, ttl }) => [client_id, ttl]));
 const tokenRequests = {};
 
+const signingAlgorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
+
+function jwkOf(pem) {
+  const jwk = createPublicKey(pem).export({ format: 'jwk' });
+  return pem.includes('CERTIFICATE') ? { ...jwk, x5c: [new X509Certificate(pem).raw.toString('base64')] } : jwk;
+}
+
+function peerCertificate(ctx) {
+  return ctx.socket.getPeerX509Certificate?.();
+}
+
 const provider = new Provider(issuer, {
-  clients: clients.map(({ ttl, ...metadata }) => ({
+  clients: clients.map(({ ttl, keys, ...metadata }) => ({
     grant_types: ['client_credentials'],
     response_types: [],
     redirect_uris: [],
+    ...(keys ? { jwks: { keys: keys.map(jwkOf) } } : {}),
     ...metadata,
   })),
-  clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
+  clientAuthMethods: [
+    'client_secret_basic',
+    'client_secret_post',
+    'client_secret_jwt',
+    'private_key_jwt',
+    ...(authority ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []),
+  ],
+  enabledJWA: {
+    clientAuthSigningAlgValues: [...signingAlgorithms, 'HS256', 'HS384', 'HS512'],
+    dPoPSigningAlgValues: signingAlgorithms,
+  },
+  discovery: authority ? { mtls_endpoint_aliases: { token_endpoint: `${issuer}/token` } } : {},
   scopes: ['catalog', 'catalog.read', 'catalog.write', 'invoices'],
   ttl: {
     ClientCredentials: (ctx, token, client) =>
@@ -41,7 +70,21 @@ const provider = new Provider(issuer, {
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
+    dPoP: {
+      enabled: true,
+      ...(dpopNonces ? { nonceSecret: randomBytes(32), requireNonce: () => true } : {}),
+    },
     introspection: { enabled: true },
+    mTLS: {
+      enabled: Boolean(authority),
+      certificateBoundAccessTokens: true,
+      selfSignedTlsClientAuth: true,
+      tlsClientAuth: true,
+      getCertificate: peerCertificate,
+      certificateAuthorized: (ctx) => ctx.socket.authorized,
+      certificateSubjectMatches: (ctx, property, expected) =>
+        property === 'tls_client_auth_subject_dn' && peerCertificate(ctx).subject === expected,
+    },
     revocation: { enabled: true },
     resourceIndicators: {
       enabled: true,

@@ -176,7 +176,6 @@ TEST_CASE("authentication: what a method needs is required, what it does not use
   expect("private_key_file = '/k'\nprivate_key_credential = 'k'\n", "private_key_credential", "expected one source");
   expect("private_key_file = '/k'\nsigning_alg = 'HS256'\n", "signing_alg", "expected an algorithm for private keys");
   expect(secret + method + "'client_secret_jwt'\nsigning_alg = 'RS256'\n", "signing_alg", "expected HS256");
-  expect("private_key_credential = 'k'\nprivate_key_passphrase_file = '/p'\n", "private_key_passphrase_file", "of no use");
   expect(secret + "tls_cert_file = '/c'\n", "tls_cert_file", "tls_key_file");
   expect(secret + "tls_key_file = '/k'\n", "tls_key_file", "tls_cert_file");
 }

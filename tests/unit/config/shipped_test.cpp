@@ -27,12 +27,18 @@ std::string with_commented_keys() {
   return std::regex_replace(shipped("grantd-full.toml"), std::regex{"(^|\n)#(?=[a-z\\[])"}, "$1");
 }
 
-void check_has_keys(const Node* table, std::span<const std::string_view> keys) {
-  REQUIRE(table != nullptr);
+/// Each of the keys stands in one of the tables.
+void check_has_keys(const std::vector<const Node*>& tables, std::span<const std::string_view> keys) {
   for (const std::string_view key : keys) {
     CAPTURE(key);
-    CHECK(table->find(key) != nullptr);
+    CHECK(std::ranges::any_of(tables, [&](const Node* table) { return table->find(key) != nullptr; }));
   }
+}
+
+std::vector<const Node*> tables_in(const Node& parent) {
+  std::vector<const Node*> tables;
+  for (const Node& table : parent.children) tables.push_back(&table);
+  return tables;
 }
 
 }  // namespace
@@ -82,12 +88,12 @@ TEST_CASE("shipped: the full configuration names every key of the schema") {
   Problems problems;
   const auto root = parse_toml(file, problems);
   REQUIRE(root.has_value());
-  check_has_keys(&*root, root_keys);
-  check_has_keys(root->find("daemon"), daemon_keys);
-  check_has_keys(root->find("defaults"), defaults_keys);
-  check_has_keys(root->find("clients")->find("catalog.client"), client_keys);
-  check_has_keys(root->find("apis")->find("catalog"), api_keys);
-  check_has_keys(root->find("cache"), cache_keys);
+  check_has_keys({&*root}, root_keys);
+  check_has_keys({root->find("daemon")}, daemon_keys);
+  check_has_keys({root->find("defaults")}, defaults_keys);
+  check_has_keys(tables_in(*root->find("clients")), client_keys);
+  check_has_keys(tables_in(*root->find("apis")), api_keys);
+  check_has_keys({root->find("cache")}, cache_keys);
 }
 
 TEST_CASE("shipped: what stands in the full configuration as a comment is right, or not supported yet") {
@@ -95,7 +101,7 @@ TEST_CASE("shipped: what stands in the full configuration as a comment is right,
     CAPTURE(error.text());
     const bool expected = contains(error.message, "not supported yet") ||
                           contains(error.message, "not both") ||
-                          contains(error.message, "one source of the secret");
+                          contains(error.message, "one source of the");
     CHECK(expected);
   }
 }

@@ -25,7 +25,7 @@ constexpr std::string_view p256 =
     R"({"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)"
     R"("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"})";
 
-std::string encoded(std::string_view bytes) { return base64url_encode(std::as_bytes(std::span{bytes})); }
+std::string base64url_of(std::string_view bytes) { return base64url_encode(std::as_bytes(std::span{bytes})); }
 
 std::string pem_of(const SigningKey& key, const char* passphrase = nullptr, bool pkcs8 = true) {
   const MemoryBio bio{BIO_new(BIO_s_mem())};
@@ -116,7 +116,7 @@ TEST_CASE("signing key: JWKs of RFC 7515 and RFC 8037 are read, and their thumbp
   CHECK(edwards->id() == "mine");
   CHECK(edwards->natural_algorithm() == SigningAlgorithm::EdDSA);
   CHECK(edwards->thumbprint() == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
-  CHECK(encoded(edwards->sign(SigningAlgorithm::EdDSA, "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc")) ==
+  CHECK(base64url_of(edwards->sign(SigningAlgorithm::EdDSA, "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc")) ==
         "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg");
   const auto ec = SigningKey::parse(p256);
   REQUIRE(ec);

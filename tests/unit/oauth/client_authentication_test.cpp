@@ -61,7 +61,8 @@ struct Occasions {
     const auto proof = authentication.prove(
         form,
         {.audience = "https://as.example/token", .now = new_year, .entropy = entropy, .alternative = alternative});
-    Proven proven{.form = std::string{form.take().reveal()}};
+    Proven proven;
+    proven.form = form.take().reveal();
     if (!proof) {
       proven.error = proof.error().detail;
       return proven;
