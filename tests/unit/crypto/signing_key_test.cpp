@@ -102,7 +102,7 @@ TEST_CASE("signing key: a key in PEM signs whichever way it is written") {
     CHECK(again->thumbprint() == key.thumbprint());
     CHECK(again->natural_algorithm() == algorithm);
     CHECK(SigningKey::parse(pem_of(key, "open sesame"), "open sesame"));
-    CHECK(has(complaint(pem_of(key, "open sesame")), "is encrypted; name"));
+    CHECK(has(complaint(pem_of(key, "open sesame")), "is encrypted; private_key_passphrase_file"));
     CHECK(has(complaint(pem_of(key, "open sesame"), "open says me"), "does not open"));
     if (algorithm == SigningAlgorithm::EdDSA) continue;
     CHECK(SigningKey::parse(pem_of(key, nullptr, false)));
