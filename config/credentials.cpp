@@ -26,23 +26,25 @@ constexpr std::string_view secret_keys[] = {"client_secret", "client_secret_file
 constexpr std::string_view private_key_keys[] = {"private_key_file", "private_key_credential"};
 constexpr std::string_view assertion_file_keys[] = {"client_assertion_file"};
 
+template <class Enum>
+constexpr Choice<Enum> by_name(Enum value) {
+  return {name(value), value};
+}
+
 constexpr Choice<AuthMethod> auth_methods[] = {
-    {"client_secret_basic", AuthMethod::client_secret_basic},
-    {"client_secret_post", AuthMethod::client_secret_post},
-    {"client_secret_jwt", AuthMethod::client_secret_jwt},
-    {"private_key_jwt", AuthMethod::private_key_jwt},
-    {"tls_client_auth", AuthMethod::tls_client_auth},
-    {"self_signed_tls_client_auth", AuthMethod::self_signed_tls_client_auth}};
+    by_name(AuthMethod::client_secret_basic), by_name(AuthMethod::client_secret_post),
+    by_name(AuthMethod::client_secret_jwt),   by_name(AuthMethod::private_key_jwt),
+    by_name(AuthMethod::tls_client_auth),     by_name(AuthMethod::self_signed_tls_client_auth)};
 
 constexpr Choice<AuthorizationHeaderStyle> header_styles[] = {{"rfc6749", AuthorizationHeaderStyle::rfc6749},
                                                               {"rfc2617", AuthorizationHeaderStyle::rfc2617}};
 
 constexpr Choice<SigningAlgorithm> signing_algorithms[] = {
-    {"RS256", SigningAlgorithm::RS256}, {"RS384", SigningAlgorithm::RS384}, {"RS512", SigningAlgorithm::RS512},
-    {"PS256", SigningAlgorithm::PS256}, {"PS384", SigningAlgorithm::PS384}, {"PS512", SigningAlgorithm::PS512},
-    {"ES256", SigningAlgorithm::ES256}, {"ES384", SigningAlgorithm::ES384}, {"ES512", SigningAlgorithm::ES512},
-    {"EdDSA", SigningAlgorithm::EdDSA}, {"HS256", SigningAlgorithm::HS256}, {"HS384", SigningAlgorithm::HS384},
-    {"HS512", SigningAlgorithm::HS512}};
+    by_name(SigningAlgorithm::RS256), by_name(SigningAlgorithm::RS384), by_name(SigningAlgorithm::RS512),
+    by_name(SigningAlgorithm::PS256), by_name(SigningAlgorithm::PS384), by_name(SigningAlgorithm::PS512),
+    by_name(SigningAlgorithm::ES256), by_name(SigningAlgorithm::ES384), by_name(SigningAlgorithm::ES512),
+    by_name(SigningAlgorithm::EdDSA), by_name(SigningAlgorithm::HS256), by_name(SigningAlgorithm::HS384),
+    by_name(SigningAlgorithm::HS512)};
 constexpr Choice<int> proof_algorithms[] = {{"RS256", 0}, {"RS384", 0}, {"RS512", 0}, {"PS256", 0},
                                             {"PS384", 0}, {"PS512", 0}, {"ES256", 0}, {"ES384", 0},
                                             {"ES512", 0}, {"EdDSA", 0}};

@@ -86,7 +86,6 @@ AccessSettings read_access(const TableReader& reader) {
 }
 
 TlsSettings read_tls(const TableReader& reader) {
-  reader.value_not_supported("http_proxy", text(parse_proxy_url));
   TlsSettings tls{.ca_file = reader.value("tls_ca_file", text(parse_absolute_path)),
                   .cert_file = reader.value("tls_cert_file", text(parse_absolute_path)),
                   .key_file = reader.value("tls_key_file", text(parse_absolute_path))};
@@ -99,7 +98,7 @@ TlsSettings read_tls(const TableReader& reader) {
 }
 
 std::optional<Url> read_url(const TableReader& reader, std::string_view key) {
-  auto url = reader.value(key, text(parse_url));
+  auto url = reader.value(key, text(Url::parse));
   const Node* allowed = reader.find("allow_insecure_http");
   if (url && !url->tls && (allowed == nullptr || !allowed->boolean)) {
     reader.fail(key,

@@ -36,7 +36,7 @@ Headers read_headers(const TableReader& reader, HeaderUse use);
 
 AccessSettings read_access(const TableReader& reader);
 
-/// CA file, certificate and key; `http_proxy` is refused.
+/// CA file, certificate and key.
 TlsSettings read_tls(const TableReader& reader);
 
 /// An https URL, or an http one where the same table allows it.

@@ -3,11 +3,10 @@
 #include <cstddef>
 #include <expected>
 #include <filesystem>
-#include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "config/credential_judge.hpp"
 #include "config/settings.hpp"
 
 namespace grantd::config {
@@ -32,14 +31,6 @@ struct ConfigError {
 /// account but the group `grantd`, which may decide whether a file may hold an inline secret. Blocking;
 /// throws nothing.
 std::expected<Settings, std::vector<ConfigError>> load(const std::filesystem::path& file);
-
-/// Judges what credentials hold, which takes cryptography: nothing where all is well, else a sentence. Either may be
-/// empty: not judged.
-struct CredentialJudge {
-  std::function<std::optional<std::string>(const ClientSettings&)> client;
-  /// Certificate and key, where both are given.
-  std::function<std::optional<std::string>(const TlsSettings&)> certificate;
-};
 
 /// What is wrong with this machine rather than with the text: secret, key, certificate and CA files that are missing,
 /// unreadable or empty, or hold what cannot be used; unset variables, unknown users and groups. An error for `--check`,

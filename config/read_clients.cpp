@@ -31,18 +31,20 @@ void read_timing(const TableReader& reader, ClientSettings& client) {
 
 void read_endpoint(const TableReader& reader, ClientSettings& client) {
   if (auto endpoint = read_url(reader, "token_endpoint")) client.token_endpoint = *std::move(endpoint);
-  const auto issuer = read_url(reader, "issuer");
-  if (issuer && issuer->text.find('?') != std::string::npos) {
+  client.issuer = read_url(reader, "issuer");
+  if (client.issuer && client.issuer->text.find('?') != std::string::npos) {
     reader.fail("issuer", "expected a URL without a query (RFC 8414 section 2)");
   }
   if (reader.has("issuer") && reader.has("token_endpoint")) {
     reader.fail("issuer", "expected either token_endpoint or issuer, not both");
-  } else if (issuer) {
-    reader.value_not_supported("issuer", text(parse_url));
   } else if (!reader.has("issuer") && !reader.has("token_endpoint")) {
     reader.fail("token_endpoint", "required: a client needs token_endpoint or issuer");
   }
-  reader.list_not_supported("allow_endpoint_hosts", text(parse_host));
+  if (auto hosts = reader.list("allow_endpoint_hosts", text(parse_host))) client.allow_endpoint_hosts = *std::move(hosts);
+  if (reader.has("allow_endpoint_hosts") && !reader.has("issuer")) {
+    reader.fail("allow_endpoint_hosts", "of no use without issuer");
+  }
+  client.http_proxy = reader.value("http_proxy", text(parse_proxy_url));
 }
 
 void read_request(const TableReader& reader, ClientSettings& client) {
@@ -66,7 +68,7 @@ void read_limits(const TableReader& reader, ClientSettings& client) {
 void read_client(const TableReader& reader, ClientSettings& client) {
   reader.reject_unknown();
   if (reader.holds_only_unknown_tables()) return;
-  reader.value("allow_insecure_http", boolean);
+  reader.into(client.allow_insecure_http, "allow_insecure_http", boolean);
   read_endpoint(reader, client);
   reader.into(client.client_id, "client_id", text(parse_printable));
   if (!reader.has("client_id")) reader.fail("client_id", "required");

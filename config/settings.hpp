@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -30,6 +31,13 @@ enum class AuthMethod {
   tls_client_auth,
   self_signed_tls_client_auth,
 };
+
+/// The registered name.
+constexpr std::string_view name(AuthMethod method) {
+  constexpr std::string_view names[] = {"client_secret_basic", "client_secret_post", "client_secret_jwt",
+                                        "private_key_jwt",     "tls_client_auth",    "self_signed_tls_client_auth"};
+  return names[static_cast<std::size_t>(method)];
+}
 
 /// JSON Web Signature algorithms (RFC 7518 section 3.1, RFC 8037 section 3.1).
 enum class SigningAlgorithm {
@@ -80,12 +88,15 @@ struct InlineSource {
 };
 using SecretSource = std::variant<FileSource, CredentialSource, EnvironmentSource, InlineSource>;
 
-/// Parts of a URL that was checked when the configuration was read: absolute, http or https, no user, no
-/// fragment.
+/// Parts of a URL.
 struct Url {
-  std::string text;  // as configured
+  /// An absolute http or https URL without user and fragment (RFC 3986, RFC 9110 section 4.2); an empty path becomes "/".
+  /// Error: what was expected.
+  static std::expected<Url, std::string> parse(std::string_view text);
+
+  std::string text;  // as it was written
   bool tls = true;   // https
-  std::string host;  // without brackets for IPv6
+  std::string host;  // in lower case, without brackets for IPv6
   std::uint16_t port = 443;
   std::string path;   // begins with a slash
   std::string query;  // without the question mark, empty where there is none
@@ -112,7 +123,14 @@ struct TlsSettings {
 
 struct ClientSettings {
   std::string name;
+  /// Where tokens are asked for; meaningless where there is an issuer, whose document then says it.
   Url token_endpoint;
+  std::optional<Url> issuer;
+  /// Hosts that the document's endpoints may have besides the issuer's, in lower case.
+  std::vector<std::string> allow_endpoint_hosts;
+  bool allow_insecure_http = false;
+  /// Towards the authorization server.
+  std::optional<Url> http_proxy;
   std::string client_id;
   /// What proves the client: exactly what `auth_method` needs is there, or else `client_assertion_file`.
   std::optional<SecretSource> client_secret;

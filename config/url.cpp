@@ -104,7 +104,7 @@ bool is_path_or_query(std::string_view text) {
 
 }  // namespace
 
-Parsed<Url> parse_url(std::string_view text) {
+Parsed<Url> Url::parse(std::string_view text) {
   if (!std::ranges::all_of(text, ascii::is_visible)) {
     return Failure{"expected a URL of printable ASCII without spaces; anything else is percent-encoded"};
   }
@@ -139,7 +139,7 @@ Parsed<Url> parse_url(std::string_view text) {
 
 Parsed<Url> parse_proxy_url(std::string_view text) {
   constexpr std::string_view scheme = "http://";
-  auto url = parse_url(text);
+  auto url = Url::parse(text);
   if (url && text.starts_with(scheme)) {
     auto authority = text.substr(scheme.size());
     if (authority.ends_with('/')) authority.remove_suffix(1);

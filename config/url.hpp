@@ -11,10 +11,6 @@
 
 namespace grantd::config {
 
-/// An absolute http or https URL without user and fragment (RFC 3986, RFC 9110 section 4.2). The host comes
-/// in lower case; an empty path becomes "/".
-Parsed<Url> parse_url(std::string_view text);
-
 /// `http://host:port` and nothing else, for `http_proxy`.
 Parsed<Url> parse_proxy_url(std::string_view text);
 

@@ -22,7 +22,7 @@ may_use = {
     "daemon/crypto": ["common", "config/settings.hpp"],
     "daemon/service": ["common", "config/settings.hpp"],
     "daemon/http": ["common", "config/settings.hpp", "daemon/crypto", "daemon/http1", "daemon/loop"],
-    "daemon/oauth": ["common", "config/settings.hpp", "daemon/secrets", "daemon/crypto", "daemon/http"],
+    "daemon/oauth": ["common", "config/settings.hpp", "config/credential_judge.hpp", "daemon/secrets", "daemon/crypto", "daemon/http"],
     "daemon/cache": ["common", "config/settings.hpp", "daemon/oauth/token.hpp", "daemon/metrics"],
     "daemon/catalog": ["common", "config/settings.hpp", "daemon/authz", "daemon/cache", "daemon/loop", "daemon/metrics",
                        "daemon/oauth/token.hpp"],

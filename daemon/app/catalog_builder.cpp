@@ -37,7 +37,7 @@ void append_part(common::Secret& text, std::string_view part) {
 // Endpoint, client id, how the client proves itself, the credential, and the headers that go along.
 std::string identity_of(const config::ClientSettings& client, ClientAuthentication& authentication) {
   common::Secret text;
-  append_part(text, client.token_endpoint.text);
+  append_part(text, client.issuer ? client.issuer->text : client.token_endpoint.text);
   append_part(text, client.client_id);
   append_part(text, std::to_string(static_cast<int>(client.auth_method)));
   append_part(text, std::to_string(static_cast<int>(client.authorization_header_style)));

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <httplib.h>
 
+#include <array>
+
 #include "daemon/http/connector.hpp"
 #include "daemon/http/response_reader.hpp"
 
@@ -63,10 +65,11 @@ class ConnectedClient final : public httplib::ClientImpl {
   ResponseReader& reader_;
 };
 
-httplib::Request to_httplib(const HttpRequest& request) {
+httplib::Request to_httplib(const HttpRequest& request, bool absolute_form) {
   httplib::Request made;
   made.method = request.method;
-  made.path = request.url.path;
+  if (absolute_form) made.path = "http://" + request.url.authority();
+  made.path += request.url.path;
   if (!request.url.query.empty()) made.path.append("?").append(request.url.query);
   made.headers.emplace("Host", request.url.authority());
   made.headers.emplace("User-Agent", "grantd/" GRANTD_VERSION);
@@ -87,6 +90,21 @@ std::unexpected<TransportError> failed(Kind kind, std::string detail) {
   return std::unexpected(TransportError{.kind = kind, .detail = std::move(detail)});
 }
 
+// RFC 9110 section 9.3.6. The proxy says nothing after its head before it has heard from this side.
+std::expected<void, std::string> open_tunnel(TimedSocket& socket, const config::Url& url) {
+  const std::string host = url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]";
+  const std::string target = host + ":" + std::to_string(url.port);
+  const std::string_view product = "User-Agent: grantd/" GRANTD_VERSION "\r\n";
+  ResponseReader reader{socket, "CONNECT"};
+  std::array<char, 1024> unused;
+  if (!socket.write("CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n" + std::string{product} + "\r\n") ||
+      reader.read(unused) < 0) {
+    return std::unexpected("http_proxy closed the connection" + (reader.complaint().empty() ? "" : ": " + reader.complaint()));
+  }
+  if (reader.status() / 100 == 2) return {};
+  return std::unexpected("http_proxy answered CONNECT with status " + std::to_string(reader.status()));
+}
+
 }  // namespace
 
 std::expected<HttpResponse, TransportError> exchange_with_httplib(const HttpRequest& request,
@@ -101,12 +119,18 @@ std::expected<HttpResponse, TransportError> exchange_with_httplib(const HttpRequ
     if (!made) return failed(Kind::misconfigured, made.error());
     tls = std::move(*made);
   }
-  auto connected = connect_to(url.host, url.port, clock, options.connect_timeout, deadline);
+  const config::Url& next = options.proxy.value_or(url);
+  auto connected = connect_to(next.host, next.port, clock, options.connect_timeout, deadline);
   if (!connected) {
     return failed(clock.now() >= deadline ? Kind::timed_out : Kind::unreachable,
                   std::move(connected.error()));
   }
   TimedSocket socket{std::move(*connected), clock, deadline};
+  if (options.proxy && url.tls) {
+    if (auto open = open_tunnel(socket, url); !open) {
+      return failed(socket.timed_out() ? Kind::timed_out : Kind::unreachable, where + ": " + open.error());
+    }
+  }
   if (url.tls) {
     if (auto secured = socket.secure(*tls); !secured) {
       return failed(socket.timed_out() ? Kind::timed_out : Kind::unreachable, where + ": " + secured.error());
@@ -117,7 +141,7 @@ std::expected<HttpResponse, TransportError> exchange_with_httplib(const HttpRequ
   ConnectedClient client{url, socket, reader};
   HttpResponse response;
   bool too_long = false;
-  httplib::Request outgoing = to_httplib(request);
+  httplib::Request outgoing = to_httplib(request, options.proxy && !url.tls);
   outgoing.content_receiver = [&](const char* bytes, std::size_t size, std::uint64_t, std::uint64_t) {
     too_long = response.body.size() + size > longest_body;
     if (!too_long) response.body.append({bytes, size});

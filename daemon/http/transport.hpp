@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "daemon/http/message.hpp"
 
@@ -21,6 +22,9 @@ struct TransportError {
 struct TransportOptions {
   config::Duration connect_timeout{};
   config::TlsSettings tls{};
+  /// An HTTP proxy to go through: a tunnel for https (RFC 9110 section 9.3.6), the absolute form for http.
+  std::optional<config::Url> proxy{};
+  bool operator==(const TransportOptions&) const = default;
 };
 
 /// Sends one request to an authorization server. The seam where tests put a scripted server.

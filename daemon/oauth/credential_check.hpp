@@ -1,6 +1,6 @@
 #pragma once
 
-#include "config/load.hpp"
+#include "config/credential_judge.hpp"
 
 namespace grantd::daemon {
 

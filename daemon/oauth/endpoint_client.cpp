@@ -14,12 +14,20 @@ EndpointClient::EndpointClient(std::shared_ptr<const config::ClientSettings> set
     : flights_(parts.flights),
       context_(new EndpointContext{.settings = std::move(settings),
                                    .authentication = std::move(authentication),
+                                   .discovery = {},
                                    .timers = parts.timers,
                                    .entropy = parts.entropy,
                                    .transport = parts.transport,
                                    .log = parts.log,
                                    .flights = parts.flights,
-                                   .observer = std::move(observer)}) {}
+                                   .observer = std::move(observer)}) {
+  const auto& client = *context_->settings;
+  if (!client.issuer) return;
+  context_->discovery = parts.discoveries->of({.rules = {.issuer = *client.issuer,
+                                                         .allow_endpoint_hosts = client.allow_endpoint_hosts,
+                                                         .allow_insecure_http = client.allow_insecure_http},
+                                               .options = connection_options(client)});
+}
 
 EndpointClient::~EndpointClient() = default;
 

@@ -10,6 +10,7 @@
 #include "config/settings.hpp"
 #include "daemon/http/transport.hpp"
 #include "daemon/oauth/client_authentication.hpp"
+#include "daemon/oauth/discovery.hpp"
 #include "daemon/oauth/token.hpp"
 
 namespace grantd::daemon {
@@ -28,6 +29,7 @@ struct EndpointParts {
   common::Entropy& entropy;
   Transport& transport;
   common::Logger& log;
+  std::shared_ptr<Discoveries> discoveries = std::make_shared<Discoveries>(timers, transport, log);
   /// A client may go (at a reload) before its requests do: they are answered for as long as any copy of these
   /// parts is there, and dropped without an answer with the last one.
   std::shared_ptr<Flights> flights = std::make_shared<Flights>();
@@ -61,7 +63,7 @@ class EndpointClient {
   void start(const Variant& variant, std::optional<common::Secret> assertion, Done done);
 
   const std::shared_ptr<Flights> flights_;
-  const std::shared_ptr<const EndpointContext> context_;
+  const std::shared_ptr<EndpointContext> context_;
 };
 
 }  // namespace grantd::daemon

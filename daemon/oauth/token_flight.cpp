@@ -2,10 +2,12 @@
 // the transport's thread for ever. What the transport says after that finds nobody.
 #include "daemon/oauth/token_flight.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/oauth/client_assertion.hpp"
 #include "daemon/oauth/failed_exchange.hpp"
+#include "daemon/oauth/oauth_text.hpp"
 #include "daemon/oauth/retry.hpp"
 #include "daemon/oauth/token_request.hpp"
 
@@ -22,12 +24,52 @@ std::int64_t milliseconds(common::BootClock::duration duration) {
 
 }  // namespace
 
-TokenFlight::TokenFlight(std::shared_ptr<const EndpointContext> context, Order order)
+TransportOptions connection_options(const config::ClientSettings& client) {
+  return {.connect_timeout = client.connect_timeout, .tls = client.tls, .proxy = client.http_proxy};
+}
+
+TokenFlight::TokenFlight(std::shared_ptr<EndpointContext> context, Order order)
     : context_(std::move(context)),
       order_(std::move(order)),
       started_(context_->timers.now()),
       deadline_(started_ + context_->settings->request_timeout),
       timer_(context_->timers, [this] { on_timer(); }) {}
+
+void TokenFlight::look_up() {
+  if (!context_->discovery) {
+    endpoint_ = context_->settings->token_endpoint;
+    return ask();
+  }
+  state_ = State::looking_up;
+  ++lookups_;
+  timer_.arm(deadline_ + grace);
+  context_->discovery->find(deadline_, [weak = weak_from_this()](Discovery::Found found) {
+    if (const auto self = weak.lock()) self->go_to(found);
+  });
+}
+
+void TokenFlight::go_to(const Discovery::Found& found) {
+  if (state_ != State::looking_up) return;
+  if (!found) return fail(found.error());
+  compare_method(*found);
+  // RFC 8705 section 5: who presents a certificate goes where certificates are asked for.
+  endpoint_ = context_->settings->tls.cert_file ? (*found)->mtls_token_endpoint : (*found)->token_endpoint;
+  ask();
+}
+
+void TokenFlight::compare_method(const std::shared_ptr<const ServerMetadata>& metadata) {
+  if (context_->compared == metadata) return;
+  context_->compared = metadata;
+  const auto& offered = metadata->auth_methods;
+  const std::string_view method = name(context_->settings->auth_method);
+  if (!offered || std::ranges::find(*offered, method) != offered->end()) return;
+  std::string list;
+  for (const std::string& one : *offered) list.append(list.empty() ? "" : " ").append(reduce_server_text(one, {}));
+  context_->log.warning("auth_method_not_offered", {{"client", context_->settings->name},
+                                                    {"token_endpoint_auth_method", method},
+                                                    {"token_endpoint_auth_methods_supported", list},
+                                                    {"detail", "token requests may be refused: set one that is offered"}});
+}
 
 void TokenFlight::ask() {
   auto request = make_request();
@@ -40,9 +82,7 @@ void TokenFlight::ask() {
   asked_ = context_->timers.now();
   ++attempts_;
   timer_.arm(deadline_ + grace);
-  const auto& settings = *context_->settings;
-  context_->transport.send(std::move(*request),
-                           {.connect_timeout = settings.connect_timeout, .tls = settings.tls}, deadline_,
+  context_->transport.send(std::move(*request), connection_options(*context_->settings), deadline_,
                            [weak = weak_from_this()](Outcome outcome) {
                              if (const auto self = weak.lock()) self->land(outcome);
                            });
@@ -56,13 +96,13 @@ common::Result<HttpRequest> TokenFlight::make_request() {
                                 : context_->authentication->prove(form, occasion());
   if (!proof) return std::unexpected(std::move(proof.error()));
   sent_ = std::move(proof->confidential);
-  return token_request(settings, std::move(form), std::move(proof->authorization));
+  return token_request(endpoint_, settings.headers, std::move(form), std::move(proof->authorization));
 }
 
 ProofOccasion TokenFlight::occasion() const {
   const auto& settings = *context_->settings;
-  return {.audience =
-              settings.assertion_audience.empty() ? settings.token_endpoint.text : settings.assertion_audience,
+  const std::string& server = settings.issuer ? settings.issuer->text : settings.token_endpoint.text;
+  return {.audience = settings.assertion_audience.empty() ? server : settings.assertion_audience,
           .now = context_->timers.wall_now(),
           .entropy = context_->entropy,
           .alternative = alternative_};
@@ -83,11 +123,13 @@ void TokenFlight::land(const Outcome& outcome) {
 }
 
 void TokenFlight::fail(FailedExchange failed) {
+  // An endpoint that has moved answers like one that is down, or like none.
+  if (context_->discovery && failed.result != "oauth_error" && state_ == State::asking) context_->discovery->doubt();
   if (offer_other_credential(failed)) return ask();
   if (failed.passing && !order_.assertion) {
     const auto left = deadline_ - context_->timers.now();
     if (const auto delay =
-            retry_delay(attempts_, failed.error.retry_after, left, context_->entropy.uniform())) {
+            retry_delay(std::max(attempts_, lookups_), failed.error.retry_after, left, context_->entropy.uniform())) {
       state_ = State::pausing;
       return timer_.arm_after(*delay);
     }
@@ -108,9 +150,10 @@ void TokenFlight::on_timer() {
   const auto keep = shared_from_this();
   switch (state_) {
     case State::pausing:
-      return ask();
+      return look_up();
     case State::refusing:
       return end(std::unexpected(*std::exchange(refusal_, std::nullopt)));
+    case State::looking_up:
     case State::asking: {
       auto failed = timed_out();
       observe(failed.result, 0);

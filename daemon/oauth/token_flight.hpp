@@ -13,13 +13,20 @@ namespace grantd::daemon {
 struct EndpointContext {
   std::shared_ptr<const config::ClientSettings> settings;
   std::shared_ptr<ClientAuthentication> authentication;
+  /// Where the endpoint is, null: it is configured.
+  std::shared_ptr<Discovery> discovery;
   common::TimerQueue& timers;
   common::Entropy& entropy;
   Transport& transport;
   common::Logger& log;
   std::weak_ptr<Flights> flights;
   ExchangeObserver observer;
+  /// The document that the configured method was compared with last.
+  std::shared_ptr<const ServerMetadata> compared{};
 };
+
+/// How the definition's authorization server is connected to.
+TransportOptions connection_options(const config::ClientSettings& client);
 
 /// One token being obtained: up to three exchanges with pauses between them, one deadline over all. Owned by
 /// Flights until its end. Loop thread only.
@@ -30,13 +37,14 @@ class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
     std::optional<common::Secret> assertion;
     EndpointClient::Done done;
   };
-  TokenFlight(std::shared_ptr<const EndpointContext> context, Order order);
+  TokenFlight(std::shared_ptr<EndpointContext> context, Order order);
 
   /// Sends the first request. Call once.
-  void begin() { ask(); }
+  void begin() { look_up(); }
 
  private:
   enum class State {
+    looking_up,  // the endpoint is being discovered; the timer is the deadline
     asking,    // an exchange is under way; the timer is the deadline
     pausing,   // the timer is the next attempt
     refusing,  // the credentials cannot be read; the timer answers so, since `fetch` itself must not
@@ -44,6 +52,9 @@ class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
   };
   using Outcome = std::expected<HttpResponse, TransportError>;
 
+  void look_up();
+  void go_to(const Discovery::Found& found);
+  void compare_method(const std::shared_ptr<const ServerMetadata>& metadata);
   void ask();
   common::Result<HttpRequest> make_request();
   ProofOccasion occasion() const;
@@ -56,13 +67,15 @@ class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
   void log_end(const FetchResult& result) const;
   JudgementContext judgement_context() const;
 
-  const std::shared_ptr<const EndpointContext> context_;
+  const std::shared_ptr<EndpointContext> context_;
   Order order_;
   const common::BootTime started_;
   const common::BootTime deadline_;
   common::Timer timer_;
 
   State state_ = State::asking;
+  config::Url endpoint_;
+  int lookups_ = 0;
   int attempts_ = 0;
   common::BootTime asked_{};
   std::vector<common::Secret> sent_;  // what was confidential in the request, in each form in which it was sent

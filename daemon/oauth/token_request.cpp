@@ -26,15 +26,16 @@ FormBody token_form(const Variant& variant) {
   return form;
 }
 
-HttpRequest token_request(const config::ClientSettings& client, FormBody form, common::Secret authorization) {
-  HttpRequest request{.url = client.token_endpoint,
-                      .headers = client.headers,
+HttpRequest token_request(const config::Url& endpoint, const HttpHeaders& headers, FormBody form,
+                          common::Secret authorization) {
+  HttpRequest request{.url = endpoint,
+                      .headers = headers,
                       .authorization = std::move(authorization),
                       .body = form.take(),
                       .content_type = "application/x-www-form-urlencoded"};
   // Without it some servers answer errors as HTML. A definition that names another type means it.
   const bool has_accept = std::ranges::any_of(
-      client.headers, [](const auto& header) { return ascii::equal_ignoring_case(header.first, "Accept"); });
+      headers, [](const auto& header) { return ascii::equal_ignoring_case(header.first, "Accept"); });
   if (!has_accept) request.headers.emplace_back("Accept", "application/json");
   return request;
 }

@@ -5,7 +5,7 @@
 using namespace grantd::config;
 
 TEST_CASE("URL: its parts come out") {
-  const auto url = parse_url("https://Auth.Example.com:8443/realms/x/token?a=%20b").value();
+  const auto url = Url::parse("https://Auth.Example.com:8443/realms/x/token?a=%20b").value();
   CHECK(url.text == "https://Auth.Example.com:8443/realms/x/token?a=%20b");
   CHECK(url.tls);
   CHECK(url.host == "auth.example.com");
@@ -16,23 +16,23 @@ TEST_CASE("URL: its parts come out") {
 }
 
 TEST_CASE("URL: the scheme gives the port, an empty path is a slash") {
-  const auto https = parse_url("https://a.example").value();
+  const auto https = Url::parse("https://a.example").value();
   CHECK(https.port == 443);
   CHECK(https.path == "/");
   CHECK(https.authority() == "a.example");
-  const auto http = parse_url("HTTP://a.example?q").value();
+  const auto http = Url::parse("HTTP://a.example?q").value();
   CHECK_FALSE(http.tls);
   CHECK(http.port == 80);
   CHECK(http.path == "/");
   CHECK(http.query == "q");
-  CHECK(parse_url("http://a.example:443").value().authority() == "a.example:443");
+  CHECK(Url::parse("http://a.example:443").value().authority() == "a.example:443");
 }
 
 TEST_CASE("URL: an IPv6 address is bracketed in the authority and nowhere else") {
-  const auto url = parse_url("https://[2001:DB8::1]:8443/").value();
+  const auto url = Url::parse("https://[2001:DB8::1]:8443/").value();
   CHECK(url.host == "2001:db8::1");
   CHECK(url.authority() == "[2001:db8::1]:8443");
-  CHECK(parse_url("https://[::1]/").value().authority() == "[::1]");
+  CHECK(Url::parse("https://[::1]/").value().authority() == "[::1]");
 }
 
 TEST_CASE("URL: what two programs could read differently is refused") {
@@ -84,13 +84,13 @@ TEST_CASE("URL: what two programs could read differently is refused") {
                                          Wrong{"https://a.example/<x>", "URL characters"},
                                          Wrong{"https://a.example/{x}", "URL characters"}}) {
     CAPTURE(url);
-    const auto parsed = parse_url(url);
+    const auto parsed = Url::parse(url);
     REQUIRE_FALSE(parsed.has_value());
     CAPTURE(parsed.error());
     CHECK(parsed.error().find(expectation) != std::string::npos);
   }
-  CHECK_FALSE(parse_url("https://" + std::string(64, 'a') + ".example/").has_value());
-  CHECK_FALSE(parse_url(std::string_view{"https://a.example/\0", 19}).has_value());
+  CHECK_FALSE(Url::parse("https://" + std::string(64, 'a') + ".example/").has_value());
+  CHECK_FALSE(Url::parse(std::string_view{"https://a.example/\0", 19}).has_value());
 }
 
 TEST_CASE("URL: hosts that are plainly written are accepted") {
@@ -99,7 +99,7 @@ TEST_CASE("URL: hosts that are plainly written are accepted") {
         "https://xn--bcher-kva.example/", "https://a.example/;p=1/@x:y/~z?q=/?&a[]"}) {
     CAPTURE(url);
     const bool brackets_in_query = std::string_view{url}.ends_with("[]");
-    CHECK(parse_url(url).has_value() == !brackets_in_query);
+    CHECK(Url::parse(url).has_value() == !brackets_in_query);
   }
 }
 
