@@ -26,6 +26,11 @@ constexpr bool is_field_value(std::string_view text) { return std::ranges::all_o
 /// `NQCHAR` of RFC 6749 appendix A, of which scopes are made.
 constexpr bool is_scope_character(char c) { return ascii::is_visible(c) && c != '"' && c != '\\'; }
 
+/// RFC 9449 section 8.1, as far as it fits into a head that servers accept.
+constexpr bool is_dpop_nonce(std::string_view text) {
+  return !text.empty() && text.size() <= 1024 && std::ranges::all_of(text, is_scope_character);
+}
+
 /// What names of clients and APIs are made of.
 constexpr bool is_name_character(char c) {
   return ascii::is_alphanumeric(c) || c == '.' || c == '_' || c == '-';

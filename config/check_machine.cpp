@@ -123,6 +123,11 @@ class MachineCheck {
     if (errors_.size() == before && judge_.client) {
       report(join_key(path, credential_key(client)), judge_.client(client));
     }
+    const std::size_t before_key = errors_.size();
+    source(path, "dpop_key", client.dpop_key);
+    if (errors_.size() == before_key && client.dpop_key && judge_.dpop_key) {
+      report(join_key(path, key_of(*client.dpop_key, "dpop_key")), judge_.dpop_key(client));
+    }
     definition(path, client.access, client.tls);
   }
 

@@ -24,6 +24,7 @@ constexpr std::string_view method_key = "token_endpoint_auth_method";
 constexpr std::string_view secret_keys[] = {"client_secret", "client_secret_file", "client_secret_credential",
                                             "client_secret_env"};
 constexpr std::string_view private_key_keys[] = {"private_key_file", "private_key_credential"};
+constexpr std::string_view dpop_key_keys[] = {"dpop_key_file", "dpop_key_credential"};
 constexpr std::string_view assertion_file_keys[] = {"client_assertion_file"};
 
 template <class Enum>
@@ -45,9 +46,7 @@ constexpr Choice<SigningAlgorithm> signing_algorithms[] = {
     by_name(SigningAlgorithm::ES256), by_name(SigningAlgorithm::ES384), by_name(SigningAlgorithm::ES512),
     by_name(SigningAlgorithm::EdDSA), by_name(SigningAlgorithm::HS256), by_name(SigningAlgorithm::HS384),
     by_name(SigningAlgorithm::HS512)};
-constexpr Choice<int> proof_algorithms[] = {{"RS256", 0}, {"RS384", 0}, {"RS512", 0}, {"PS256", 0},
-                                            {"PS384", 0}, {"PS512", 0}, {"ES256", 0}, {"ES384", 0},
-                                            {"ES512", 0}, {"EdDSA", 0}};
+bool is_hmac(SigningAlgorithm algorithm) { return algorithm >= SigningAlgorithm::HS256; }
 
 bool uses_secret(AuthMethod method) {
   return method == AuthMethod::client_secret_basic || method == AuthMethod::client_secret_post ||
@@ -194,9 +193,29 @@ void read_signing(const TableReader& reader, ClientSettings& client) {
   refuse_without(reader, private_key_keys, uses_key, "private_key_jwt");
   refuse_without(reader, assertion_file_keys, uses_key, "private_key_jwt");
   if (!client.signing_alg) return;
-  const bool is_hmac = *client.signing_alg >= SigningAlgorithm::HS256;
-  if (own_key && is_hmac) reader.fail("signing_alg", "expected an algorithm for private keys, not an HMAC");
-  if (by_secret && !is_hmac) reader.fail("signing_alg", "expected HS256, HS384 or HS512 with client_secret_jwt");
+  const bool hmac = is_hmac(*client.signing_alg);
+  if (own_key && hmac) reader.fail("signing_alg", "expected an algorithm for private keys, not an HMAC");
+  if (by_secret && !hmac) reader.fail("signing_alg", "expected HS256, HS384 or HS512 with client_secret_jwt");
+}
+
+void read_dpop(const TableReader& reader, ClientSettings& client) {
+  expect_one_source(reader, dpop_key_keys, "DPoP key");
+  if (auto path = reader.value("dpop_key_file", text(parse_absolute_path))) {
+    client.dpop_key = FileSource{.path = *std::move(path)};
+  }
+  if (auto name = reader.value("dpop_key_credential", text(parse_credential_name))) {
+    client.dpop_key = CredentialSource{.name = *std::move(name)};
+  }
+  client.dpop_alg = reader.value("dpop_alg", one_of(signing_algorithms));
+  if (client.dpop_alg && is_hmac(*client.dpop_alg)) {
+    reader.fail("dpop_alg", "expected an algorithm for private keys, not an HMAC (RFC 9449 section 4.2)");
+  }
+  // Whoever names a key wants it used.
+  client.dpop = has_any(reader, dpop_key_keys);
+  reader.into(client.dpop, "dpop", boolean);
+  refuse_without(reader, dpop_key_keys, client.dpop, "dpop = true");
+  constexpr std::string_view alg[] = {"dpop_alg"};
+  refuse_without(reader, alg, client.dpop, "dpop = true");
 }
 
 }  // namespace
@@ -210,10 +229,7 @@ void read_credentials(const TableReader& reader, ClientSettings& client) {
   if (client.client_assertion_file && client.private_key) {
     reader.fail("client_assertion_file", "expected either a ready assertion or a private key to make one, not both");
   }
-  reader.value_not_supported("dpop_key_file", text(parse_absolute_path));
-  reader.value_not_supported("dpop_key_credential", text(parse_credential_name));
-  reader.value_not_supported("dpop_alg", one_of(proof_algorithms));
-  reader.value_not_supported("dpop", boolean);
+  read_dpop(reader, client);
 }
 
 }  // namespace grantd::config

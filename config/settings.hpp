@@ -142,6 +142,10 @@ struct ClientSettings {
   std::optional<std::filesystem::path> certificate_file;
   std::string assertion_audience;  // empty: the issuer or the token endpoint
   std::optional<std::filesystem::path> client_assertion_file;
+  /// Tokens are bound to a key (RFC 9449); without `dpop_key` it is one that grantd makes.
+  bool dpop = false;
+  std::optional<SecretSource> dpop_key;
+  std::optional<SigningAlgorithm> dpop_alg;  // unset: the one of `dpop_key`, else ES256
   AuthMethod auth_method = AuthMethod::client_secret_basic;
   AuthorizationHeaderStyle authorization_header_style = AuthorizationHeaderStyle::rfc6749;
 

@@ -24,7 +24,7 @@ HttpClient Client::http(std::string_view api) const { return HttpClient{connecto
 std::string Client::dpop_proof(std::string_view name, std::string_view method, std::string_view url,
                                const Token& token, std::string_view nonce, std::stop_token stop) const {
   detail::check_name(name);
-  const std::string target = std::string{"/v1/dpop/"}.append(name);
+  const std::string target = std::string{local_api::dpop_prefix}.append(name);
   detail::LocalRequest request{.method = "POST", .target = target};
   request.json.append("{\"method\":");
   detail::append_json_string(request.json, method);

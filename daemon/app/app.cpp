@@ -52,8 +52,9 @@ struct App::State {
   CatalogBuilder builder{{loop.timers(), parts.entropy, transport, parts.log}, metrics, system_accounts()};
   CurrentCatalog catalog;
   ConfigurationReader reader;
-  ProxyHandler proxy{{loop, workers, parts.log, catalog}};
+  ProxyHandler proxy{{loop, workers, parts.entropy, parts.log, catalog}};
   Router router{{.timers = loop.timers(),
+                 .entropy = parts.entropy,
                  .log = parts.log,
                  .metrics = metrics,
                  .catalog = catalog,

@@ -35,7 +35,7 @@ void append_part(common::Secret& text, std::string_view part) {
 }
 
 // Endpoint, client id, how the client proves itself, the credential, and the headers that go along.
-std::string identity_of(const config::ClientSettings& client, ClientAuthentication& authentication) {
+std::string identity_of(const config::ClientSettings& client, const EndpointCredentials& credentials) {
   common::Secret text;
   append_part(text, client.issuer ? client.issuer->text : client.token_endpoint.text);
   append_part(text, client.client_id);
@@ -45,7 +45,11 @@ std::string identity_of(const config::ClientSettings& client, ClientAuthenticati
     append_part(text, name);
     append_part(text, value);
   }
-  append_part(text, authentication.identity().reveal());
+  append_part(text, credentials.authentication->identity().reveal());
+  if (credentials.dpop) {
+    append_part(text, client.dpop_alg ? name(*client.dpop_alg) : std::string_view{});
+    append_part(text, credentials.dpop->identity());
+  }
   const auto digest = sha256(text.reveal());
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
@@ -107,24 +111,27 @@ void CatalogBuilder::keep_unchanged(std::shared_ptr<const config::ApiSettings>& 
 
 CatalogBuilder::Kept CatalogBuilder::entry_for(const std::shared_ptr<const config::ClientSettings>& settings,
                                                std::vector<Variant> configured) {
-  const std::shared_ptr<ClientAuthentication> authentication =
-      make_client_authentication(settings, endpoint_.log);
+  EndpointCredentials credentials{.authentication = make_client_authentication(settings, endpoint_.log)};
+  if (settings->dpop) credentials.dpop = std::make_shared<DpopKeySource>(settings, endpoint_.log);
+  std::string identity = identity_of(*settings, credentials);
+  const auto before = kept_.find(settings->name);
+  const bool same = before != kept_.end() && before->second.identity == identity;
+  if (same && settings->dpop && !settings->dpop_key) credentials.dpop = before->second.dpop;
+  const auto dpop = credentials.dpop;
   auto& metrics = metrics_.client(settings->name);
-  auto fetcher = std::make_shared<EndpointFetcher>(settings, authentication, endpoint_, metrics);
+  auto fetcher = std::make_shared<EndpointFetcher>(settings, std::move(credentials), endpoint_, metrics);
   CacheRules rules{.client = settings->name,
                    .refresh_before_expiry = settings->refresh_before_expiry,
                    .prefetch = settings->prefetch,
                    .max_variants = settings->max_variants,
                    .max_provoked_requests = settings->max_provoked_requests,
                    .configured = std::move(configured)};
-  std::string identity = identity_of(*settings, *authentication);
-  const auto before = kept_.find(settings->name);
-  if (before != kept_.end() && before->second.identity == identity) {
+  if (same) {
     before->second.tokens->reconfigure(std::move(rules), std::move(fetcher));
-    return before->second;
+    return {std::move(identity), before->second.tokens, dpop};
   }
   const CacheParts parts{endpoint_.timers, endpoint_.entropy, endpoint_.log, metrics};
-  return {std::move(identity), std::make_shared<TokenCache>(std::move(rules), std::move(fetcher), parts)};
+  return {std::move(identity), std::make_shared<TokenCache>(std::move(rules), std::move(fetcher), parts), dpop};
 }
 
 }  // namespace grantd::daemon

@@ -24,6 +24,7 @@ class CatalogBuilder {
   struct Kept {
     std::string identity;
     std::shared_ptr<TokenCache> tokens;
+    std::shared_ptr<DpopKeySource> dpop;  // a key that was made here is kept as long as the cache
   };
   /// The settings object of an unchanged API stays the same one: connections to it hang on that.
   void keep_unchanged(std::shared_ptr<const config::ApiSettings>& api) const;

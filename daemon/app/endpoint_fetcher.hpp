@@ -12,8 +12,8 @@ class EndpointFetcher final : public TokenFetcher {
  public:
   /// `metrics` outlives the fetcher and its requests.
   EndpointFetcher(std::shared_ptr<const config::ClientSettings> settings,
-                  std::shared_ptr<ClientAuthentication> authentication, EndpointParts parts, ClientMetrics& metrics)
-      : client_(std::move(settings), std::move(authentication), parts,
+                  EndpointCredentials credentials, EndpointParts parts, ClientMetrics& metrics)
+      : client_(std::move(settings), std::move(credentials), parts,
                 [&metrics](std::string_view result, std::chrono::nanoseconds duration) {
                   metrics.token_request(result, duration);
                 }) {}

@@ -35,10 +35,12 @@ TokenPtr CacheContext::token_from(TokenGrant grant, common::BootTime started) {
   ++fetched;
   const auto lifetime = std::max(grant.lifetime, seconds{0});
   const auto age = std::chrono::duration_cast<common::WallTime::duration>(now() - started);
+  bound.add(grant.version, grant.binding, started + lifetime, now());
   return std::make_shared<const Token>(Token{.access_token = std::move(grant.access_token),
                                              .type = grant.type,
                                              .scope = std::move(grant.scope),
                                              .version = std::move(grant.version),
+                                             .binding = std::move(grant.binding),
                                              .obtained = started,
                                              .expires = started + lifetime,
                                              .expires_wall = parts.timers.wall_now() - age + lifetime});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/cache/bound_tokens.hpp"
 #include "daemon/cache/token_cache.hpp"
 
 namespace grantd::daemon {
@@ -12,6 +13,7 @@ struct CacheContext {
   CacheParts parts;
   ProvocationLimit provocations;
   RememberedError client_error{};  // invalid_client, unauthorized_client
+  BoundTokens bound{};
   std::uint64_t served = 0;
   std::uint64_t fetched = 0;
 

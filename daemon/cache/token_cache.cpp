@@ -68,6 +68,10 @@ void TokenCache::get_with_assertion(const TokenQuery& query, common::Secret asse
       });
 }
 
+std::shared_ptr<const TokenBinding> TokenCache::binding_of(std::string_view version) const {
+  return context_->bound.find(version, context_->now());
+}
+
 common::Result<void> TokenCache::evict(const std::optional<Variant>& variant, uid_t uid) {
   if (auto error = context_->over_limit(uid)) return std::unexpected(std::move(*error));
   context_->provocations.count(uid, context_->now());

@@ -102,6 +102,9 @@ class TokenCache {
   /// Past the cache, shared with nobody.
   void get_with_assertion(const TokenQuery& query, common::Secret assertion, Waiter waiter);
 
+  /// What proofs for a token with this version need; null where no bound token has it that is still valid.
+  std::shared_ptr<const TokenBinding> binding_of(std::string_view version) const;
+
   /// Drops the token of one variant, or of all. Requests under way do not bring it back. Error:
   /// `too_many_requests`, then nothing is dropped.
   common::Result<void> evict(const std::optional<Variant>& variant, uid_t uid);

@@ -3,6 +3,7 @@
 
 #include "daemon/crypto/tls_context.hpp"
 #include "daemon/oauth/client_authentication.hpp"
+#include "daemon/oauth/dpop_key_source.hpp"
 
 namespace grantd::daemon {
 
@@ -30,6 +31,12 @@ std::optional<std::string> judge_client(const config::ClientSettings& client) {
   return std::nullopt;
 }
 
+std::optional<std::string> judge_dpop_key(const config::ClientSettings& client) {
+  NoLog log;
+  const auto key = DpopKeySource{std::make_shared<const config::ClientSettings>(client), log}.current();
+  return key ? std::nullopt : std::optional{key.error().detail};
+}
+
 std::optional<std::string> judge_certificate(const config::TlsSettings& tls) {
   const auto context = TlsContext::for_client("localhost", tls);
   return context ? std::nullopt : std::optional{context.error()};
@@ -37,6 +44,8 @@ std::optional<std::string> judge_certificate(const config::TlsSettings& tls) {
 
 }  // namespace
 
-config::CredentialJudge credential_judge() { return {.client = judge_client, .certificate = judge_certificate}; }
+config::CredentialJudge credential_judge() {
+  return {.client = judge_client, .dpop_key = judge_dpop_key, .certificate = judge_certificate};
+}
 
 }  // namespace grantd::daemon

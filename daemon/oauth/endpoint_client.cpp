@@ -9,11 +9,12 @@
 namespace grantd::daemon {
 
 EndpointClient::EndpointClient(std::shared_ptr<const config::ClientSettings> settings,
-                               std::shared_ptr<ClientAuthentication> authentication,
-                               EndpointParts parts, ExchangeObserver observer)
+                               EndpointCredentials credentials, EndpointParts parts, ExchangeObserver observer)
     : flights_(parts.flights),
       context_(new EndpointContext{.settings = std::move(settings),
-                                   .authentication = std::move(authentication),
+                                   .authentication = std::move(credentials.authentication),
+                                   .dpop = std::move(credentials.dpop),
+                                   .nonces = parts.nonces,
                                    .discovery = {},
                                    .timers = parts.timers,
                                    .entropy = parts.entropy,
@@ -47,6 +48,8 @@ void EndpointClient::start(const Variant& variant, std::optional<common::Secret>
   flight->begin();
 }
 
-bool EndpointClient::credentials_changed() const { return context_->authentication->changed(); }
+bool EndpointClient::credentials_changed() const {
+  return context_->authentication->changed() || (context_->dpop && context_->dpop->changed());
+}
 
 }  // namespace grantd::daemon

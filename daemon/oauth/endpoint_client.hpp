@@ -11,6 +11,8 @@
 #include "daemon/http/transport.hpp"
 #include "daemon/oauth/client_authentication.hpp"
 #include "daemon/oauth/discovery.hpp"
+#include "daemon/oauth/dpop_key_source.hpp"
+#include "daemon/oauth/dpop_nonces.hpp"
 #include "daemon/oauth/token.hpp"
 
 namespace grantd::daemon {
@@ -30,9 +32,19 @@ struct EndpointParts {
   Transport& transport;
   common::Logger& log;
   std::shared_ptr<Discoveries> discoveries = std::make_shared<Discoveries>(timers, transport, log);
+  /// Of token endpoints.
+  std::shared_ptr<DpopNonces> nonces = std::make_shared<DpopNonces>();
   /// A client may go (at a reload) before its requests do: they are answered for as long as any copy of these
   /// parts is there, and dropped without an answer with the last one.
   std::shared_ptr<Flights> flights = std::make_shared<Flights>();
+};
+
+/// What a client proves.
+struct EndpointCredentials {
+  /// Who it is.
+  std::shared_ptr<ClientAuthentication> authentication;
+  /// That it has the key which its tokens are bound to, null: they are not.
+  std::shared_ptr<DpopKeySource> dpop{};
 };
 
 /// Called after every HTTP exchange with the token endpoint, for metrics: `result` is "success",
@@ -44,8 +56,8 @@ using ExchangeObserver = std::function<void(std::string_view result, std::chrono
 /// thread only.
 class EndpointClient {
  public:
-  EndpointClient(std::shared_ptr<const config::ClientSettings> settings, std::shared_ptr<ClientAuthentication> authentication,
-                 EndpointParts parts, ExchangeObserver observer);
+  EndpointClient(std::shared_ptr<const config::ClientSettings> settings, EndpointCredentials credentials, EndpointParts parts,
+                 ExchangeObserver observer);
   ~EndpointClient();
 
   using Done = std::move_only_function<void(FetchResult)>;

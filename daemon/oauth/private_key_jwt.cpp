@@ -1,5 +1,4 @@
-// Reading a key costs a thousand times what looking at its file does, so it is kept until one of the files changes. A key
-// that cannot be used does not replace one that can.
+// Reading a key costs a thousand times what looking at its file does, so it is kept until one of the files changes.
 #include "daemon/oauth/private_key_jwt.hpp"
 
 #include <nlohmann/json.hpp>
@@ -21,7 +20,7 @@ std::unexpected<common::Error> unusable(std::string_view what, std::string_view 
 
 PrivateKeyJwt::PrivateKeyJwt(std::shared_ptr<const config::ClientSettings> settings, SigningSources sources,
                              common::Logger& log)
-    : settings_(std::move(settings)), sources_(std::move(sources)), log_(log) {}
+    : settings_(std::move(settings)), sources_(std::move(sources)), loaded_(settings_->name, "private_key_not_reread", log) {}
 
 common::Result<ClientProof> PrivateKeyJwt::prove(FormBody& form, const ProofOccasion& occasion) {
   if (auto ready = load(); !ready) return std::unexpected(std::move(ready.error()));
@@ -40,20 +39,7 @@ common::Secret PrivateKeyJwt::identity() {
 }
 
 common::Result<void> PrivateKeyJwt::load() {
-  if (loaded_ && !changed()) return {};
-  auto loaded = read_all();
-  if (loaded) {
-    loaded_ = *std::move(loaded);
-    warned_about_.clear();
-    return {};
-  }
-  if (!loaded_) return std::unexpected(std::move(loaded.error()));
-  if (warned_about_ != loaded.error().detail) {
-    warned_about_ = loaded.error().detail;
-    log_.warning("private_key_not_reread",
-                 {{"client", settings_->name}, {"detail", warned_about_ + "; the last one stays in use"}});
-  }
-  return {};
+  return loaded_.renew(changed(), [this] { return read_all(); });
 }
 
 common::Result<PrivateKeyJwt::Loaded> PrivateKeyJwt::read_all() const {

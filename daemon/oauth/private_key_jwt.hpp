@@ -1,11 +1,11 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "daemon/crypto/signing_key.hpp"
 #include "daemon/oauth/client_authentication.hpp"
+#include "daemon/oauth/kept_credential.hpp"
 #include "daemon/secrets/secret_source.hpp"
 
 namespace grantd::daemon {
@@ -35,7 +35,6 @@ class PrivateKeyJwt final : public ClientAuthentication {
     config::SigningAlgorithm algorithm;
     std::string header;  // JSON
   };
-  /// Loads what changed. Where that cannot be used, what was loaded before stays in use, and a warning says why.
   common::Result<void> load();
   common::Result<Loaded> read_all() const;
   common::Result<std::string> header_for(const SigningKey& key, config::SigningAlgorithm algorithm,
@@ -43,9 +42,7 @@ class PrivateKeyJwt final : public ClientAuthentication {
 
   const std::shared_ptr<const config::ClientSettings> settings_;
   const SigningSources sources_;
-  common::Logger& log_;
-  std::optional<Loaded> loaded_;
-  std::string warned_about_;
+  KeptCredential<Loaded> loaded_;
 };
 
 }  // namespace grantd::daemon

@@ -25,6 +25,14 @@ struct Variant {
 
 enum class TokenType { bearer, dpop };
 
+class DpopKey;
+
+/// What proofs for a token are made of (RFC 9449 section 4): its key, and the token's hash, `ath`.
+struct TokenBinding {
+  std::shared_ptr<const DpopKey> key{};
+  std::string access_token_hash{};
+};
+
 /// One access token as the authorization server issued it (RFC 6749 section 5.1). Immutable and shared; the
 /// boot clock decides about its validity, the wall clock only tells people.
 struct Token {
@@ -34,6 +42,8 @@ struct Token {
   std::string scope{};
   /// Opaque; the same for the same token string everywhere, different for another.
   std::string version{};
+  /// Null: the token needs no proofs.
+  std::shared_ptr<const TokenBinding> binding{};
   common::BootTime obtained{};
   common::BootTime expires{};
   common::WallTime expires_wall{};
@@ -54,6 +64,7 @@ struct TokenGrant {
   TokenType type = TokenType::bearer;
   std::string scope{};
   std::string version{};
+  std::shared_ptr<const TokenBinding> binding{};
   /// Life from the moment the request was sent. Zero or negative: good for those who wait, not to be cached.
   std::chrono::seconds lifetime{0};
 };

@@ -96,7 +96,37 @@ common::Result<HttpRequest> TokenFlight::make_request() {
                                 : context_->authentication->prove(form, occasion());
   if (!proof) return std::unexpected(std::move(proof.error()));
   sent_ = std::move(proof->confidential);
-  return token_request(endpoint_, settings.headers, std::move(form), std::move(proof->authorization));
+  auto request = token_request(endpoint_, settings.headers, std::move(form), std::move(proof->authorization));
+  if (auto added = add_proof(request); !added) return std::unexpected(std::move(added.error()));
+  return request;
+}
+
+common::Result<void> TokenFlight::add_proof(HttpRequest& request) {
+  if (!context_->dpop) return {};
+  auto key = context_->dpop->current();
+  if (!key) return std::unexpected(std::move(key.error()));
+  key_ = *std::move(key);
+  const auto proof = dpop_proof(*key_,
+                                {.method = request.method,
+                                 .url = endpoint_.text,
+                                 .nonce = context_->nonces->of(endpoint_)},
+                                context_->timers.wall_now(), context_->entropy);
+  request.headers.emplace_back("DPoP", proof.reveal());
+  return {};
+}
+
+// RFC 9449 section 5: a token that is no DPoP token can be used by whoever has it, whatever was asked for.
+void TokenFlight::bind(TokenGrant& grant) {
+  if (!key_) return;
+  if (grant.type == TokenType::dpop) {
+    grant.binding = std::make_shared<const TokenBinding>(key_, access_token_hash(grant.access_token.reveal()));
+    return;
+  }
+  context_->log.warning("token_not_bound",
+                        {{"client", context_->settings->name},
+                         {"detail",
+                          "the server answered a proof with a Bearer token, which is served as what it is: let the client's "
+                          "registration bind its tokens (RFC 9449), or remove dpop"}});
 }
 
 ProofOccasion TokenFlight::occasion() const {
@@ -117,7 +147,9 @@ void TokenFlight::land(const Outcome& outcome) {
   }
   auto judgement = judge_token_response(*outcome, judgement_context());
   observe(judgement ? "success" : judgement.error().result, outcome->status);
+  nonce_given_ = key_ && context_->nonces->remember(endpoint_, outcome->header("DPoP-Nonce"));
   if (!judgement) return fail(std::move(judgement.error()));
+  bind(*judgement);
   if (!order_.assertion) context_->authentication->accepted(alternative_);
   end(std::move(*judgement));
 }
@@ -125,7 +157,7 @@ void TokenFlight::land(const Outcome& outcome) {
 void TokenFlight::fail(FailedExchange failed) {
   // An endpoint that has moved answers like one that is down, or like none.
   if (context_->discovery && failed.result != "oauth_error" && state_ == State::asking) context_->discovery->doubt();
-  if (offer_other_credential(failed)) return ask();
+  if (offer_other_credential(failed) || answer_nonce(failed)) return ask();
   if (failed.passing && !order_.assertion) {
     const auto left = deadline_ - context_->timers.now();
     if (const auto delay =
@@ -144,6 +176,13 @@ bool TokenFlight::offer_other_credential(const FailedExchange& failed) {
   if (make_request()) return true;
   --alternative_;
   return false;
+}
+
+// RFC 9449 section 8. Whatever else is sent anew is made anew: the first request may have used up its assertion.
+bool TokenFlight::answer_nonce(const FailedExchange& failed) {
+  if (order_.assertion || failed.error.error.oauth_error != "use_dpop_nonce") return false;
+  if (!nonce_given_ || attempts_ >= max_attempts) return false;
+  return !std::exchange(nonce_answered_, true);
 }
 
 void TokenFlight::on_timer() {

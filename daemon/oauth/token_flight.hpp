@@ -13,6 +13,9 @@ namespace grantd::daemon {
 struct EndpointContext {
   std::shared_ptr<const config::ClientSettings> settings;
   std::shared_ptr<ClientAuthentication> authentication;
+  /// The key that tokens are bound to, null: they are not.
+  std::shared_ptr<DpopKeySource> dpop;
+  std::shared_ptr<DpopNonces> nonces;
   /// Where the endpoint is, null: it is configured.
   std::shared_ptr<Discovery> discovery;
   common::TimerQueue& timers;
@@ -58,7 +61,10 @@ class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
   void ask();
   common::Result<HttpRequest> make_request();
   ProofOccasion occasion() const;
+  common::Result<void> add_proof(HttpRequest& request);
   bool offer_other_credential(const FailedExchange& failed);
+  bool answer_nonce(const FailedExchange& failed);
+  void bind(TokenGrant& grant);
   void land(const Outcome& outcome);
   void fail(FailedExchange failed);
   void on_timer();
@@ -79,6 +85,9 @@ class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
   int attempts_ = 0;
   common::BootTime asked_{};
   std::vector<common::Secret> sent_;  // what was confidential in the request, in each form in which it was sent
+  std::shared_ptr<const DpopKey> key_;  // of the last request's proof
+  bool nonce_given_ = false;          // in the last response
+  bool nonce_answered_ = false;
   std::size_t alternative_ = 0;       // of the credentials that the client has
   std::optional<FetchError> refusal_;
 };

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/local_api.hpp"
+#include "daemon/oauth/dpop_proof.hpp"
 #include "daemon/proxy/grantd_headers.hpp"
 #include "daemon/proxy/retry_policy.hpp"
 
@@ -19,10 +20,6 @@ using common::ErrorCode;
 
 constexpr int max_informational = 32;
 constexpr std::size_t max_drained = RelayMemory::block_size;
-
-std::string_view retried_value(bool sent_again) {
-  return sent_again ? std::string_view{"401"} : std::string_view{};
-}
 
 awaitable<void> renew(std::shared_ptr<CatalogClient> client, GrantedRequest request) {
   co_await obtain_token(std::move(client), std::move(request));
@@ -47,17 +44,19 @@ awaitable<void> refuse_call(Exchange& exchange, const Error& error, const Catalo
   co_await exchange.respond(std::move(response));
 }
 
-ProxiedCall::ProxiedCall(Loop& loop, const ProxyMemory& memory, Exchange& exchange,
-                         std::shared_ptr<CatalogApi> api, std::shared_ptr<UpstreamPool> pool)
-    : loop_(loop),
+ProxiedCall::ProxiedCall(const CallParts& parts, Exchange& exchange, std::shared_ptr<CatalogApi> api,
+                         std::shared_ptr<UpstreamPool> pool)
+    : loop_(parts.loop),
+      entropy_(parts.entropy),
+      nonces_(parts.nonces),
       exchange_(exchange),
       api_(std::move(api)),
       pool_(std::move(pool)),
       settings_(*pool_->settings()),
-      replay_(memory.replay, settings_.max_replay_body),
-      pump_(loop, exchange, replay_,
+      replay_(parts.memory.replay, settings_.max_replay_body),
+      pump_(loop_, exchange, replay_,
             {.response = settings_.response_timeout, .idle = settings_.idle_timeout}),
-      buffer_(memory.relay) {}
+      buffer_(parts.memory.relay) {}
 
 awaitable<void> ProxiedCall::run(std::string head, GrantedRequest granted) {
   head_ = std::move(head);
@@ -98,7 +97,7 @@ awaitable<void> ProxiedCall::call_api() {
 }
 
 awaitable<void> ProxiedCall::refuse(Error error) {
-  co_await refuse_call(exchange_, error, api_.get(), retried_value(sent_again_));
+  co_await refuse_call(exchange_, error, api_.get(), retried_);
 }
 
 awaitable<common::Result<void>> ProxiedCall::get_response() {
@@ -113,7 +112,8 @@ awaitable<common::Result<void>> ProxiedCall::get_response() {
     const bool was_used = connection_->uses++ > 0;
     connection_->took_bytes();
     buffer_.clear();
-    pump_.send_on(connection_, head_, token_);
+    prove();
+    pump_.send_on(connection_, {.head = head_, .proof = proof_}, token_);
     pump_.set_awaiting_head(true);
     auto head = co_await read_head();
     pump_.set_awaiting_head(false);
@@ -170,34 +170,74 @@ awaitable<common::Result<void>> ProxiedCall::read_head() {
   }
 }
 
+// RFC 9449 section 7. Whatever is sent again bears a new proof.
+void ProxiedCall::prove() {
+  proof_.clear();
+  if (!token_->binding) return;
+  const std::string_view line = head_;
+  const auto target = line.find(' ') + 1;
+  const config::Url& base = settings_.base_url;
+  const std::string url = std::string{base.tls ? "https://" : "http://"}
+                              .append(base.authority())
+                              .append(line.substr(target, line.find(' ', target) - target));
+  const auto proof = dpop_proof(*token_->binding->key,
+                                {.method = exchange_.request().method,
+                                 .url = url,
+                                 .access_token_hash = token_->binding->access_token_hash,
+                                 .nonce = nonces_.of(base)},
+                                loop_.timers().wall_now(), entropy_);
+  proof_.append("DPoP: ").append(proof.reveal()).append("\r\n");
+}
+
 awaitable<bool> ProxiedCall::should_resend() {
-  switch (answer_to({.status = response_.status,
-                     .retry_on_401 = settings_.retry_on_401,
-                     .own_assertion = own_assertion_,
-                     .sent_again = sent_again_,
-                     .body_can_be_sent = pump_.can_send_again() && !pump_.send_failed()})) {
+  const auto nonce = token_->binding ? response_.find("DPoP-Nonce") : std::nullopt;
+  const bool has_nonce = nonce && nonces_.remember(settings_.base_url, *nonce);
+  const auto answer = answer_to({.status = response_.status,
+                                 .retry_on_401 = settings_.retry_on_401,
+                                 .own_assertion = own_assertion_,
+                                 .sent_again = sent_again_,
+                                 .nonce_demanded = has_nonce && demands_nonce(response_),
+                                 .nonce_answered = nonce_answered_,
+                                 .body_can_be_sent = pump_.can_send_again() && !pump_.send_failed()});
+  switch (answer) {
     case RejectionAnswer::pass_on:
       co_return false;
     case RejectionAnswer::renew_and_pass_on:
       renew_in_background();
       co_return false;
-    case RejectionAnswer::renew_and_resend:
+    case RejectionAnswer::resend_with_nonce:
+      nonce_answered_ = true;
+      count_resending("dpop-nonce");
       break;
+    case RejectionAnswer::renew_and_resend: {
+      const bool renewed = co_await get_another_token();
+      if (!renewed) co_return false;
+      sent_again_ = true;
+      count_resending("401");
+      break;
+    }
   }
-  auto request = renewal();
-  if (!request) co_return false;
-  auto renewed = co_await obtain_token(api_->client, std::move(*request));
-  if (caller_gone_ || pump_.caller_failed() || !pump_.can_send_again()) co_return false;
-  if (!renewed || renewed->token->version == token_->version) co_return false;
-  token_ = std::move(renewed->token);
-  sent_again_ = true;
-  api_->metrics->retry("401");
   if (pump_.completely_sent() && response_.keep_alive && drain_now()) {
     pool_->put_back(connection_, std::nullopt);
   } else {
     connection_->abort();
   }
   co_return true;
+}
+
+awaitable<bool> ProxiedCall::get_another_token() {
+  auto request = renewal();
+  if (!request) co_return false;
+  auto renewed = co_await obtain_token(api_->client, std::move(*request));
+  if (caller_gone_ || pump_.caller_failed() || !pump_.can_send_again()) co_return false;
+  if (!renewed || renewed->token->version == token_->version) co_return false;
+  token_ = std::move(renewed->token);
+  co_return true;
+}
+
+void ProxiedCall::count_resending(std::string_view reason) {
+  retried_.append(retried_.empty() ? "" : ", ").append(reason);
+  api_->metrics->retry(reason);
 }
 
 std::optional<GrantedRequest> ProxiedCall::renewal() const {
@@ -250,8 +290,7 @@ void ProxiedCall::report(ResponseRelay::End end) {
 awaitable<void> ProxiedCall::relay() {
   const auto framing = response_framing(exchange_.request(), response_);
   std::string head, own_fields;
-  if (sent_again_)
-    own_fields.append(local_api::retried_header).append(": ").append(retried_value(true)).append("\r\n");
+  if (!retried_.empty()) own_fields.append(local_api::retried_header).append(": ").append(retried_).append("\r\n");
   append_response_head(head, exchange_.request(), response_, framing, own_fields);
   const auto keep_alive_field = response_.find("Keep-Alive");
   const auto api_keeps = keep_alive_field ? keep_alive_timeout(*keep_alive_field) : std::nullopt;

@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 
+#include "common/entropy.hpp"
 #include "daemon/catalog/token_access.hpp"
+#include "daemon/oauth/dpop_nonces.hpp"
 #include "daemon/proxy/relay_buffer.hpp"
 #include "daemon/proxy/replay_buffer.hpp"
 #include "daemon/proxy/request_pump.hpp"
@@ -20,11 +22,19 @@ struct ProxyMemory {
   std::shared_ptr<ReplayBudget> replay = std::make_shared<ReplayBudget>();
 };
 
+/// What a call works with; all but the memory outlive it.
+struct CallParts {
+  Loop& loop;
+  common::Entropy& entropy;
+  DpopNonces& nonces;  // of APIs
+  const ProxyMemory& memory;
+};
+
 /// One request of a caller that was let through: token, attempts, response. Loop thread only; lives on the
 /// frame of the coroutine that runs it.
 class ProxiedCall {
  public:
-  ProxiedCall(Loop& loop, const ProxyMemory& memory, Exchange& exchange, std::shared_ptr<CatalogApi> api,
+  ProxiedCall(const CallParts& parts, Exchange& exchange, std::shared_ptr<CatalogApi> api,
               std::shared_ptr<UpstreamPool> pool);
   ProxiedCall(const ProxiedCall&) = delete;
   ProxiedCall& operator=(const ProxiedCall&) = delete;
@@ -37,7 +47,10 @@ class ProxiedCall {
   /// Until `response_` is the head of a final response, whose body may follow in `buffer_`.
   awaitable<common::Result<void>> get_response();
   awaitable<common::Result<void>> read_head();
+  void prove();
   awaitable<bool> should_resend();
+  awaitable<bool> get_another_token();
+  void count_resending(std::string_view reason);
   std::optional<GrantedRequest> renewal() const;
   void renew_in_background();
   bool drain_now();
@@ -47,12 +60,15 @@ class ProxiedCall {
   awaitable<void> refuse(common::Error error);
 
   Loop& loop_;
+  common::Entropy& entropy_;
+  DpopNonces& nonces_;
   Exchange& exchange_;
   std::shared_ptr<CatalogApi> api_;
   std::shared_ptr<UpstreamPool> pool_;
   const config::ApiSettings& settings_;
 
   std::string head_{};
+  std::string proof_{};  // the DPoP line of this attempt, empty: none
   TokenPtr token_{};
   std::shared_ptr<UpstreamConnection> connection_{};
   ReplayBuffer replay_;
@@ -61,7 +77,9 @@ class ProxiedCall {
   http1::ResponseHead response_{};
 
   bool own_assertion_ = false;
-  bool sent_again_ = false;  // because of a 401
+  std::string retried_{};    // why it was sent again, as `Grantd-Retried` says it
+  bool sent_again_ = false;  // because of a rejected token
+  bool nonce_answered_ = false;
   bool caller_gone_ = false;
 };
 

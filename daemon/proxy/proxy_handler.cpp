@@ -109,7 +109,7 @@ awaitable<void> ProxyHandler::handle(Exchange& exchange, std::string_view api_na
   auto granted = grant_request(*api->client, api.get(), std::move(*wanted), exchange.peer().uid);
   if (!granted) co_return co_await refuse_call(exchange, granted.error(), api.get(), {});
 
-  ProxiedCall call{parts_.loop, memory_, exchange, api, pool_for(*api)};
+  ProxiedCall call{{parts_.loop, parts_.entropy, nonces_, memory_}, exchange, api, pool_for(*api)};
   co_await call.run(std::move(*head), std::move(*granted));
 }
 

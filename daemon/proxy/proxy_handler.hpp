@@ -18,6 +18,7 @@ namespace grantd::daemon {
 struct ProxyParts {
   Loop& loop;
   Workers& workers;
+  common::Entropy& entropy;
   common::Logger& log;
   CurrentCatalog& catalog;
 };
@@ -40,6 +41,7 @@ class ProxyHandler final : public ApiHandler {
 
   ProxyParts parts_;
   ProxyMemory memory_;
+  DpopNonces nonces_;
   std::weak_ptr<Catalog> followed_;
   std::map<std::string, std::shared_ptr<UpstreamPool>, std::less<>> pools_;
   std::vector<std::weak_ptr<UpstreamPool>> retired_;  // of earlier catalogs, as long as requests use them

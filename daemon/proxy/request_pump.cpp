@@ -27,8 +27,7 @@ RequestPump::RequestPump(Loop& loop, Exchange& exchange, ReplayBuffer& replay, T
       changed_(loop.executor()),
       ended_(loop.executor()) {}
 
-void RequestPump::send_on(std::shared_ptr<UpstreamConnection> connection, std::string_view head,
-                          TokenPtr token) {
+void RequestPump::send_on(std::shared_ptr<UpstreamConnection> connection, OutgoingHead head, TokenPtr token) {
   const bool first = attempt_++ == 0;
   connection_ = std::move(connection);
   ready_ = completely_sent_ = send_failed_ = false;
@@ -41,7 +40,8 @@ void RequestPump::send_on(std::shared_ptr<UpstreamConnection> connection, std::s
     if (caller_failed_) return;
   }
   outgoing_.clear();
-  outgoing_.add(head);
+  outgoing_.add(head.head);
+  outgoing_.add(head.proof);
   outgoing_.add(token->type == TokenType::dpop ? std::string_view{"Authorization: DPoP "}
                                                : std::string_view{"Authorization: Bearer "});
   outgoing_.add(token->access_token.reveal());

@@ -27,10 +27,15 @@ class RequestPump {
   RequestPump(const RequestPump&) = delete;
   RequestPump& operator=(const RequestPump&) = delete;
 
-  /// Begins to send on `connection`: `head` up to and without the Authorization line, which is made from the
-  /// token, then what there is of the body; goes on by itself. Does not wait. `head` stays as it is until
-  /// `finish`. A connection given before must have been aborted unless the request was completely sent on it.
-  void send_on(std::shared_ptr<UpstreamConnection> connection, std::string_view head, TokenPtr token);
+  /// The head without what is made from the token.
+  struct OutgoingHead {
+    std::string_view head;   // up to and without the Authorization line
+    std::string_view proof;  // the DPoP line, empty: none
+  };
+  /// Begins to send on `connection`: head, Authorization line, then what there is of the body; goes on by itself. Does not
+  /// wait. What `head` names stays as it is until `finish` or the next `send_on`. A connection given before must have been
+  /// aborted unless the request was completely sent on it.
+  void send_on(std::shared_ptr<UpstreamConnection> connection, OutgoingHead head, TokenPtr token);
 
   /// While true, the end of sending starts the connection's read deadline: `Timing::response`.
   void set_awaiting_head(bool awaiting) { awaiting_head_ = awaiting; }

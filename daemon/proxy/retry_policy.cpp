@@ -4,9 +4,23 @@
 
 #include <algorithm>
 
+#include "common/ascii.hpp"
+
 namespace grantd::daemon {
 
+bool demands_nonce(const http1::ResponseHead& response) {
+  if (response.status != 401) return false;
+  return std::ranges::any_of(response.fields, [](const http1::Field& field) {
+    return ascii::equal_ignoring_case(field.name, "WWW-Authenticate") &&
+           field.value.find("use_dpop_nonce") != std::string_view::npos;
+  });
+}
+
 RejectionAnswer answer_to(const Rejection& rejection) {
+  if (rejection.nonce_demanded) {
+    const bool resend = !rejection.nonce_answered && rejection.body_can_be_sent;
+    return resend ? RejectionAnswer::resend_with_nonce : RejectionAnswer::pass_on;
+  }
   if (rejection.status != 401 || !rejection.retry_on_401 || rejection.own_assertion)
     return RejectionAnswer::pass_on;
   if (rejection.sent_again) return RejectionAnswer::pass_on;

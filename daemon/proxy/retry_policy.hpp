@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "daemon/http1/head.hpp"
+
 namespace grantd::daemon {
 
 /// What to do about the status of an API's response.
@@ -9,6 +11,7 @@ enum class RejectionAnswer {
   pass_on,            // it is the answer
   renew_and_pass_on,  // it is the answer, and the next call shall have a new token
   renew_and_resend,   // get another token; if there is one, send the request once more
+  resend_with_nonce,  // the token is good, the proof lacked the API's nonce
 };
 
 struct Rejection {
@@ -16,8 +19,12 @@ struct Rejection {
   bool retry_on_401 = true;
   bool own_assertion = false;    // the caller's assertion made the token: there is no second one to be had
   bool sent_again = false;       // because of an earlier 401
+  bool nonce_demanded = false;   // a 401 for want of a DPoP nonce, which came with it
+  bool nonce_answered = false;   // such a one was answered before
   bool body_can_be_sent = true;  // all of the body that was read is kept, and its sending did not fail
 };
+/// Whether a 401 says that the proof lacks the server's nonce (RFC 9449 section 9), and so nothing against the token.
+bool demands_nonce(const http1::ResponseHead& response);
 /// Only a 401 speaks about the token's validity; a 403 would come back with any token.
 RejectionAnswer answer_to(const Rejection& rejection);
 

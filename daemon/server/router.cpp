@@ -5,6 +5,7 @@
 #include "common/local_api.hpp"
 #include "daemon/server/apis_handler.hpp"
 #include "daemon/server/clients_handler.hpp"
+#include "daemon/server/dpop_handler.hpp"
 #include "daemon/server/problem.hpp"
 #include "daemon/server/reload_handler.hpp"
 #include "daemon/server/status_handler.hpp"
@@ -74,6 +75,7 @@ struct Router::Routes {
       : parts(std::move(p)),
         refusals(parts.timers, parts.log),
         tokens(parts.catalog, parts.timers, refusals),
+        dpop(parts.catalog, parts.timers, parts.entropy, refusals),
         clients(parts.catalog, parts.timers),
         apis(parts.catalog, parts.timers),
         reload(parts.catalog, parts.timers, refusals, parts.reload) {}
@@ -84,6 +86,7 @@ struct Router::Routes {
   RouterParts parts;
   RefusalLog refusals;
   TokensHandler tokens;
+  DpopHandler dpop;
   ClientsHandler clients;
   ApisHandler apis;
   ReloadHandler reload;
@@ -106,6 +109,10 @@ awaitable<void> Router::Routes::local(Exchange& exchange) {
   const std::string_view path = exchange.request().path;
   if (const auto client = segment_after(local_api::tokens_prefix, path); !client.empty()) {
     return tokens.handle(exchange, decode_segment(client));
+  }
+  if (const auto client = segment_after(local_api::dpop_prefix, path); !client.empty()) {
+    return exchange.request().method == "POST" ? dpop.handle(exchange, decode_segment(client))
+                                               : refuse_method(exchange, "POST");
   }
   if (path.starts_with(local_api::proxy_prefix)) return proxy(exchange);
   if (path == local_api::reload_path) {

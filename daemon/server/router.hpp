@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/entropy.hpp"
 #include "common/log.hpp"
 #include "config/load.hpp"
 #include "daemon/catalog/catalog.hpp"
@@ -18,6 +19,7 @@ using ReloadResult = std::expected<void, std::vector<config::ConfigError>>;
 /// What the routes of the local API work with; all of it outlives the router.
 struct RouterParts {
   common::TimerQueue& timers;
+  common::Entropy& entropy;
   common::Logger& log;
   Metrics& metrics;
   CurrentCatalog& catalog;

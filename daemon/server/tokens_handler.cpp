@@ -22,25 +22,9 @@ awaitable<void> TokensHandler::handle(Exchange& exchange, std::string client) {
   return exchange.respond(method_not_allowed("GET, HEAD, POST, DELETE"));
 }
 
-Result<std::shared_ptr<CatalogClient>> TokensHandler::find(const Exchange& exchange, std::string_view name,
-                                                           bool for_token, common::BootTime now) {
-  auto client = catalog_.now->client(name);
-  if (!client) return fail(ErrorCode::unknown_client, "no client definition has this name");
-  if (!client->access.admits(exchange.peer(), now)) {
-    refusals_.refused(exchange.peer(), name);
-    return fail(ErrorCode::access_denied,
-                "the definition does not admit the user of this process; see allow_users and allow_groups");
-  }
-  if (for_token && !client->settings->expose_token) {
-    return fail(ErrorCode::access_denied,
-                "the definition has expose_token = false: its token serves calls through the proxy only");
-  }
-  return client;
-}
-
 awaitable<void> TokensHandler::get(Exchange& exchange, std::string name) {
   const auto now = timers_.now();
-  auto client = find(exchange, name, true, now);
+  auto client = admission_.find(exchange, name, Use::token, now);
   if (!client) {
     co_await exchange.respond(problem_response(client.error(), name));
     co_return;
@@ -62,7 +46,7 @@ awaitable<void> TokensHandler::get(Exchange& exchange, std::string name) {
 }
 
 awaitable<void> TokensHandler::post(Exchange& exchange, std::string name) {
-  auto client = find(exchange, name, true, timers_.now());
+  auto client = admission_.find(exchange, name, Use::token, timers_.now());
   if (!client) {
     co_await exchange.respond(problem_response(client.error(), name));
     co_return;
@@ -107,7 +91,7 @@ awaitable<void> TokensHandler::answer(Exchange& exchange, const CatalogClient& c
 }
 
 awaitable<void> TokensHandler::evict(Exchange& exchange, std::string name) {
-  const auto client = find(exchange, name, false, timers_.now());
+  const auto client = admission_.find(exchange, name, Use::definition, timers_.now());
   auto done = Result<void>{};
   if (!client) {
     done = std::unexpected(client.error());

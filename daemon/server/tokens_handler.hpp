@@ -3,8 +3,7 @@
 #include <string>
 
 #include "daemon/catalog/token_access.hpp"
-#include "daemon/server/handler.hpp"
-#include "daemon/server/refusal_log.hpp"
+#include "daemon/server/admission.hpp"
 
 namespace grantd::daemon {
 
@@ -12,7 +11,7 @@ namespace grantd::daemon {
 class TokensHandler {
  public:
   TokensHandler(CurrentCatalog& catalog, common::TimerQueue& timers, RefusalLog& refusals)
-      : catalog_(catalog), timers_(timers), refusals_(refusals) {}
+      : admission_(catalog, refusals), timers_(timers), refusals_(refusals) {}
 
   awaitable<void> handle(Exchange& exchange, std::string client);
 
@@ -24,10 +23,7 @@ class TokensHandler {
   awaitable<void> answer(Exchange& exchange, const CatalogClient& client, const HandoutResult& result,
                          common::BootTime now);
 
-  common::Result<std::shared_ptr<CatalogClient>> find(const Exchange& exchange, std::string_view name,
-                                                      bool for_token, common::BootTime now);
-
-  CurrentCatalog& catalog_;
+  Admission admission_;
   common::TimerQueue& timers_;
   RefusalLog& refusals_;
   TokenQuery own_query_{};  // kept for its memory

@@ -32,7 +32,10 @@ struct EndpointFixture {
     daemon::EndpointParts parts{time.timers, entropy, transport, log};
     flights = parts.flights;
     client = std::make_unique<daemon::EndpointClient>(
-        settings, std::make_shared<daemon::ClientSecretBasic>(settings, secret, std::move(next)), parts,
+        settings,
+        daemon::EndpointCredentials{.authentication =
+                                        std::make_shared<daemon::ClientSecretBasic>(settings, secret, std::move(next))},
+        parts,
         [this](std::string_view result, std::chrono::nanoseconds) { exchanges.emplace_back(result); });
   }
   EndpointFixture(const EndpointFixture&) = delete;

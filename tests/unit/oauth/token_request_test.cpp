@@ -21,7 +21,7 @@ std::string encoded(std::string_view text) { return std::string{form_encode(text
 
 std::string body(const HttpRequest& request) { return std::string{request.body.reveal()}; }
 
-ClientSettings settings() {
+ClientSettings worker() {
   ClientSettings client;
   client.name = "a";
   client.token_endpoint = {
@@ -67,7 +67,7 @@ TEST_CASE("client_secret_basic: the style rfc2617 leaves id and secret as they a
 }
 
 TEST_CASE("token request: asks for nothing that the definition does not name") {
-  const auto request = token_request(settings().token_endpoint, settings().headers, token_form(Variant{}), Secret{"Basic d29ya2Vy"});
+  const auto request = token_request(worker().token_endpoint, worker().headers, token_form(Variant{}), Secret{"Basic d29ya2Vy"});
   CHECK(request.method == "POST");
   CHECK(request.url.text == "https://as.example/token");
   CHECK(request.content_type == "application/x-www-form-urlencoded");
@@ -80,13 +80,13 @@ TEST_CASE("token request: scope in one member, resource repeated, audience, para
                         .resource = {"https://x.example/r", "urn:y"},
                         .audience = "urn:aud",
                         .parameters = {{"realm", "x y"}, {"tenant", "a&b"}}};
-  CHECK(body(token_request(settings().token_endpoint, settings().headers, token_form(variant), {})) ==
+  CHECK(body(token_request(worker().token_endpoint, worker().headers, token_form(variant), {})) ==
         "grant_type=client_credentials&scope=read+write&resource=https%3A%2F%2Fx.example%2Fr&resource=urn%3Ay"
         "&audience=urn%3Aaud&realm=x+y&tenant=a%26b");
 }
 
 TEST_CASE("token request: configured headers are sent, and Accept unless the definition has its own") {
-  auto client = settings();
+  auto client = worker();
   client.headers = {{"X-Tenant", "blue"}};
   auto request = token_request(client.token_endpoint, client.headers, token_form({}), {});
   CHECK(header(request, "X-Tenant") == "blue");

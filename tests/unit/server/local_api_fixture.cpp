@@ -10,6 +10,7 @@ LocalApiFixture::LocalApiFixture() {
   catalog.now = std::make_shared<Catalog>(
       Catalog{.clients = {}, .apis = {}, .admins = AccessPolicy::for_users({}, system_accounts())});
   router = std::make_unique<Router>(RouterParts{.timers = server.loop.timers(),
+                                                .entropy = entropy,
                                                 .log = server.log,
                                                 .metrics = server.metrics,
                                                 .catalog = catalog,

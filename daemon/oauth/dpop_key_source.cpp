@@ -1,0 +1,55 @@
+#include "daemon/oauth/dpop_key_source.hpp"
+
+#include <utility>
+
+namespace grantd::daemon {
+
+namespace {
+
+std::shared_ptr<SecretSource> source_of(const config::ClientSettings& settings, common::Logger& log) {
+  if (!settings.dpop_key) return nullptr;
+  return make_secret_source(*settings.dpop_key, {.client = settings.name, .key = "dpop_key"}, log);
+}
+
+std::shared_ptr<const DpopKey> key_of(const config::ClientSettings& settings) {
+  if (settings.dpop_key) return nullptr;
+  return DpopKey::generate(settings.dpop_alg.value_or(config::SigningAlgorithm::ES256));
+}
+
+std::unexpected<common::Error> unusable(const std::string& why) {
+  return common::fail(common::ErrorCode::client_unavailable, "the DPoP key " + why);
+}
+
+}  // namespace
+
+DpopKeySource::DpopKeySource(std::shared_ptr<const config::ClientSettings> settings, common::Logger& log)
+    : settings_(std::move(settings)),
+      file_(source_of(*settings_, log)),
+      made_(key_of(*settings_)),
+      read_(settings_->name, "dpop_key_not_reread", log) {}
+
+common::Result<std::shared_ptr<const DpopKey>> DpopKeySource::current() {
+  if (made_) return made_;
+  if (auto ready = read_.renew(changed(), [this] { return read(); }); !ready) {
+    return std::unexpected(std::move(ready.error()));
+  }
+  return *read_;
+}
+
+std::string DpopKeySource::identity() {
+  if (made_) return {};
+  const auto key = current();
+  return key ? (*key)->thumbprint() : std::string{};
+}
+
+common::Result<DpopKeySource::Key> DpopKeySource::read() const {
+  const auto text = file_->read();
+  if (!text) return std::unexpected(text.error());
+  auto key = SigningKey::parse((*text)->reveal());
+  if (!key) return unusable(key.error());
+  auto bound = DpopKey::of(*std::move(key), settings_->dpop_alg);
+  if (!bound) return unusable(bound.error());
+  return *std::move(bound);
+}
+
+}  // namespace grantd::daemon

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+
+#include "common/error.hpp"
+#include "daemon/oauth/dpop_proof.hpp"
+#include "daemon/oauth/kept_credential.hpp"
+#include "daemon/secrets/secret_source.hpp"
+
+namespace grantd::daemon {
+
+/// The key that a definition's next token is bound to: the configured one as it is now, or one made here. Loop thread only.
+class DpopKeySource {
+ public:
+  /// For a definition with `dpop`. `log` outlives this.
+  DpopKeySource(std::shared_ptr<const config::ClientSettings> settings, common::Logger& log);
+
+  /// Error: `client_unavailable`, which key to mend.
+  common::Result<std::shared_ptr<const DpopKey>> current();
+  /// Whether the next token would be bound to another key than the last.
+  bool changed() const { return file_ && file_->changed(); }
+  /// The same for a configured key that is the same; empty for one made here, which lives as long as its source.
+  std::string identity();
+
+ private:
+  using Key = std::shared_ptr<const DpopKey>;
+  common::Result<Key> read() const;
+
+  const std::shared_ptr<const config::ClientSettings> settings_;
+  const std::shared_ptr<SecretSource> file_;  // null: `made_` is the key
+  const Key made_;
+  KeptCredential<Key> read_;
+};
+
+}  // namespace grantd::daemon

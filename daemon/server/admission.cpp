@@ -1,0 +1,24 @@
+#include "daemon/server/admission.hpp"
+
+namespace grantd::daemon {
+
+using common::ErrorCode;
+using common::fail;
+
+common::Result<std::shared_ptr<CatalogClient>> Admission::find(const Exchange& exchange, std::string_view name, Use use,
+                                                               common::BootTime now) {
+  auto client = catalog_.now->client(name);
+  if (!client) return fail(ErrorCode::unknown_client, "no client definition has this name");
+  if (!client->access.admits(exchange.peer(), now)) {
+    refusals_.refused(exchange.peer(), name);
+    return fail(ErrorCode::access_denied,
+                "the definition does not admit the user of this process; see allow_users and allow_groups");
+  }
+  if (use == Use::token && !client->settings->expose_token) {
+    return fail(ErrorCode::access_denied,
+                "the definition has expose_token = false: its token serves calls through the proxy only");
+  }
+  return client;
+}
+
+}  // namespace grantd::daemon

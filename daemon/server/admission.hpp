@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "daemon/catalog/catalog.hpp"
+#include "daemon/server/handler.hpp"
+#include "daemon/server/refusal_log.hpp"
+
+namespace grantd::daemon {
+
+/// What a caller wants of a definition.
+enum class Use {
+  definition,  // that something is done about it
+  token,       // its token, or a proof for one: `expose_token` has a say
+};
+
+/// Lets callers through to definitions. Loop thread only; its parts outlive it.
+class Admission {
+ public:
+  Admission(CurrentCatalog& catalog, RefusalLog& refusals) : catalog_(catalog), refusals_(refusals) {}
+
+  /// The definition, if there is one and the caller may have that of it. Errors: `unknown_client`, `access_denied`, which
+  /// is logged.
+  common::Result<std::shared_ptr<CatalogClient>> find(const Exchange& exchange, std::string_view name, Use use,
+                                                      common::BootTime now);
+
+ private:
+  CurrentCatalog& catalog_;
+  RefusalLog& refusals_;
+};
+
+}  // namespace grantd::daemon
