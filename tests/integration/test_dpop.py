@@ -333,7 +333,7 @@ def test_an_apis_nonce_is_answered_once_and_is_no_rejection(start_daemon, protec
     assert api_server.requests[1].body == b"payload"
     assert daemon.call("x", "/test").header("Grantd-Retried") is None
     assert sent(api_server, 2)[1]["nonce"] == "a-1"
-    assert daemon.metric("grantd_retries_total", reason="dpop-nonce") == 1
+    assert daemon.metric("grantd_api_retries_total", api="x", reason="dpop-nonce") == 1
 
 
 def test_a_second_challenge_is_the_answer(start_daemon, protected, api_server, authorization_server):

@@ -104,12 +104,6 @@ TEST_CASE("later keys: a right value is refused as not supported, a wrong one as
     std::string_view wrong;
   };
   constexpr Later client_keys[] = {
-      {"allow_endpoint_hosts", "['token.example.com']", "['a b']"},
-      {"dpop", "true", "'yes'"},
-      {"dpop_alg", "'ES256'", "'HS256'"},
-      {"dpop_key_file", "'/k'", "'k'"},
-      {"dpop_key_credential", "'k'", "''"},
-      {"http_proxy", "'http://proxy:3128'", "'proxy'"},
       {"allow_units", "['billing.service']", "['billing']"},
   };
   const auto check = [](const std::string& before, const std::string& path, const Later& later) {
@@ -119,15 +113,48 @@ TEST_CASE("later keys: a right value is refused as not supported, a wrong one as
     check_wrong(before, {assignment + std::string{later.wrong}, name, "expected"});
   };
   for (const Later& later : client_keys) check(std::string{good_client}, "clients.c.", later);
-  for (const std::string_view key : {"http_proxy", "allow_units"}) {
-    check(good_api(), "apis.a.", *std::ranges::find(client_keys, key, &Later::key));
-  }
+  check(good_api(), "apis.a.", client_keys[0]);
+  check(good_api(), "apis.a.", {"http_proxy", "'http://proxy:3128'", "'proxy'"});
 }
 
-TEST_CASE("later keys: an issuer is refused as not supported") {
-  CHECK(report_of("[clients.c]\nissuer = 'https://auth.example.com'\nclient_id = 'id'\nclient_secret_file = "
-                  "'/s'\n") ==
-        "grantd.toml:2:1: clients.c.issuer: not supported yet by this version of grantd\n");
+TEST_CASE("issuer: stands in place of the token endpoint, with the hosts its endpoints may have") {
+  constexpr std::string_view text =
+      "[clients.c]\nissuer = 'https://auth.example.com/x'\nclient_id = 'id'\nclient_secret_file = '/s'\n";
+  const auto plain = settings_of(text).clients.at("c");
+  CHECK(plain->issuer->text == "https://auth.example.com/x");
+  CHECK(plain->allow_endpoint_hosts.empty());
+  const auto wider = settings_of(std::string{text} + "allow_endpoint_hosts = ['Token.Example.com', '10.0.0.1']\n");
+  CHECK(wider.clients.at("c")->allow_endpoint_hosts == std::vector<std::string>{"token.example.com", "10.0.0.1"});
+  check_wrong(text, {"allow_endpoint_hosts = ['a b']", "clients.c.allow_endpoint_hosts", "expected a host name"});
+  check_wrong(good_client, {"allow_endpoint_hosts = ['a']", "clients.c.allow_endpoint_hosts", "of no use"});
+  check_wrong(good_client, {"issuer = 'https://auth.example.com'", "clients.c.issuer", "not both"});
+}
+
+TEST_CASE("http_proxy: is a host and a port") {
+  const auto client = settings_of(std::string{good_client} + "http_proxy = 'http://proxy.example:3128'\n").clients.at("c");
+  CHECK(client->http_proxy->host == "proxy.example");
+  CHECK(client->http_proxy->port == 3128);
+  check_wrong(good_client, {"http_proxy = 'https://proxy:3128'", "clients.c.http_proxy", "http://host:port"});
+}
+
+TEST_CASE("dpop: is asked for by name or by a key, whose algorithm is not an HMAC") {
+  const auto with = [](std::string_view lines) {
+    return *settings_of(std::string{good_client}.append(lines)).clients.at("c");
+  };
+  CHECK_FALSE(with("").dpop);
+  CHECK(with("dpop = true\ndpop_alg = 'PS256'\n").dpop_alg == SigningAlgorithm::PS256);
+  CHECK(with("dpop_key_file = '/k'\n").dpop);
+  CHECK(std::get<CredentialSource>(*with("dpop = true\ndpop_key_credential = 'k'\n").dpop_key).name == "k");
+  for (const auto& [key, value, message] : {std::tuple{"dpop", "'yes'", "expected true or false"},
+                                            std::tuple{"dpop_key_file", "'k'", "absolute"},
+                                            std::tuple{"dpop_key_credential", "''", "expected"},
+                                            std::tuple{"dpop_alg", "'ES256'", "of no use without dpop"}}) {
+    check_wrong(good_client, {std::string{key} + " = " + value, std::string{"clients.c."} + key, message});
+  }
+  check_wrong(std::string{good_client} + "dpop = true\n", {"dpop_alg = 'HS256'", "clients.c.dpop_alg", "HMAC"});
+  check_wrong(std::string{good_client} + "dpop = false\n", {"dpop_key_file = '/k'", "clients.c.dpop_key_file", "of no use"});
+  check_wrong(std::string{good_client} + "dpop_key_file = '/k'\n",
+              {"dpop_key_credential = 'k'", "clients.c.dpop_key_credential", "one source of the DPoP key"});
 }
 
 TEST_CASE("authentication: the method is the named one, else that of the keys") {
