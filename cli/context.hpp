@@ -41,6 +41,7 @@ void add_status_command(CLI::App& app, Context& context);
 void add_evict_command(CLI::App& app, Context& context);
 void add_reload_command(CLI::App& app, Context& context);
 void add_wait_ready_command(CLI::App& app, Context& context);
+void add_doctor_command(CLI::App& app, Context& context);
 void add_check_command(CLI::App& app, Context& context);
 
 }  // namespace grantd::cli

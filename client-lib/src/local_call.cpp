@@ -15,10 +15,13 @@ namespace {
 
 constexpr std::size_t max_answer = std::size_t{16} << 20;
 
+bool is_success(const ResponseHead& head) { return head.status >= 200 && head.status <= 299; }
+
 class AnswerTaker final : public ResponseTaker {
  public:
   void head(const ResponseHead& head) override { answer.head = head; }
   void body(std::string_view piece) override {
+    if (sink && is_success(answer.head)) return sink(piece);
     if (answer.body.size() + piece.size() > max_answer) {
       throw Error("daemon_unreachable", "the daemon's answer is larger than any of grantd's");
     }
@@ -27,6 +30,7 @@ class AnswerTaker final : public ResponseTaker {
   void broken_off() override { throw Error("daemon_unreachable", "the daemon's answer broke off"); }
 
   LocalAnswer answer;
+  std::function<void(std::string_view)> sink;  // of a success; empty: it is kept
 };
 
 bool is_code(std::string_view text) {
@@ -41,9 +45,7 @@ std::optional<std::chrono::seconds> seconds(std::string_view text) {
   return std::chrono::seconds{value};
 }
 
-}  // namespace
-
-LocalAnswer ask_daemon(Connector& connector, const LocalRequest& request, std::stop_token stop) {
+void run(Connector& connector, const LocalRequest& request, AnswerTaker& taker, std::stop_token stop) {
   RequestHead head(request.method, request.target);
   if (!request.json.empty()) {
     head.field("Content-Type", "application/json");
@@ -55,14 +57,28 @@ LocalAnswer ask_daemon(Connector& connector, const LocalRequest& request, std::s
                                  .body = request.json.reveal(),
                                  .is_head = request.method == "HEAD",
                                  .repeatable = true};
-  AnswerTaker taker;
   connector.run(outgoing, taker, std::move(stop));
+}
+
+}  // namespace
+
+LocalAnswer ask_daemon(Connector& connector, const LocalRequest& request, std::stop_token stop) {
+  AnswerTaker taker;
+  run(connector, request, taker, std::move(stop));
   return std::move(taker.answer);
+}
+
+void stream_daemon(Connector& connector, const LocalRequest& request, const std::function<void(std::string_view)>& sink,
+                   std::stop_token stop) {
+  AnswerTaker taker;
+  taker.sink = sink;
+  run(connector, request, taker, std::move(stop));
+  if (!is_success(taker.answer.head)) throw_problem(taker.answer.head, taker.answer.body.reveal());
 }
 
 LocalAnswer ask_daemon_or_throw(Connector& connector, const LocalRequest& request, std::stop_token stop) {
   LocalAnswer answer = ask_daemon(connector, request, std::move(stop));
-  if (answer.head.status < 200 || answer.head.status > 299) throw_problem(answer.head, answer.body.reveal());
+  if (!is_success(answer.head)) throw_problem(answer.head, answer.body.reveal());
   return answer;
 }
 

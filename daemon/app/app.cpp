@@ -10,6 +10,7 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "daemon/app/catalog_builder.hpp"
+#include "daemon/app/endpoint_doctor.hpp"
 #include "daemon/http/httplib_transport.hpp"
 #include "daemon/proxy/proxy_handler.hpp"
 #include "daemon/server/local_server.hpp"
@@ -49,7 +50,9 @@ struct App::State {
   Workers workers{worker_limit, abandoned_worker_limit};
   Metrics metrics;
   HttplibTransport transport{loop, workers, parts.clock};
-  CatalogBuilder builder{{loop.timers(), parts.entropy, transport, parts.log}, metrics, system_accounts()};
+  EndpointParts endpoint{loop.timers(), parts.entropy, transport, parts.log};
+  CatalogBuilder builder{endpoint, metrics, system_accounts()};
+  EndpointDoctor doctor{loop, workers, parts.clock, endpoint};
   CurrentCatalog catalog;
   ConfigurationReader reader;
   ProxyHandler proxy{{loop, workers, parts.entropy, parts.log, catalog}};
@@ -59,6 +62,7 @@ struct App::State {
                  .metrics = metrics,
                  .catalog = catalog,
                  .apis = proxy,
+                 .doctor = doctor,
                  .reload = [this] { return reload_for_caller(); },
                  .ready = [this] { return ready(); }}};
   MetricsOnlyHandler metrics_only{metrics};

@@ -3,11 +3,10 @@
 #include "daemon/catalog/token_access.hpp"
 
 #include <algorithm>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/post.hpp>
 
 #include "common/ascii.hpp"
 #include "daemon/catalog/request_syntax.hpp"
+#include "daemon/loop/await_done.hpp"
 
 namespace grantd::daemon {
 
@@ -115,22 +114,14 @@ awaitable<HandoutResult> obtain_token(std::shared_ptr<CatalogClient> client, Gra
   if (request.assertion.empty()) {
     if (auto at_once = tokens.get_now(request.query)) co_return std::move(*at_once);
   }
-  // Resumed through the loop: the coroutine may hold the last reference to the cache that calls it back.
-  auto wait = [&tokens, &request](auto handler) {
-    auto executor = asio::get_associated_executor(handler);
-    auto resume = [executor, handler = std::move(handler)](HandoutResult result) mutable {
-      asio::post(executor, [handler = std::move(handler), result = std::move(result)]() mutable {
-        std::move(handler)(std::move(result));
-      });
-    };
+  auto ask = [&tokens, &request](auto done) {
     if (request.assertion.empty()) {
-      tokens.get(std::move(request.query), std::move(resume));
+      tokens.get(std::move(request.query), std::move(done));
     } else {
-      tokens.get_with_assertion(request.query, std::move(request.assertion), std::move(resume));
+      tokens.get_with_assertion(request.query, std::move(request.assertion), std::move(done));
     }
   };
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(HandoutResult)>(
-      std::move(wait), use_awaitable);
+  co_return co_await await_done<HandoutResult>(std::move(ask));
 }
 
 }  // namespace grantd::daemon

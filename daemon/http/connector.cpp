@@ -2,7 +2,8 @@
 // second apart (the idea of RFC 8305).
 #include "daemon/http/connector.hpp"
 
-#include <netdb.h>
+#include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -22,23 +23,6 @@ using common::UniqueFd;
 namespace {
 
 constexpr std::chrono::milliseconds attempt_delay{250};
-
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
-};
-using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
-
-std::expected<Addresses, std::string> resolve(const std::string& host, std::uint16_t port) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* list = nullptr;
-  const int status = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
-  if (status != 0) {
-    return std::unexpected("the name " + host + " could not be resolved: " + ::gai_strerror(status));
-  }
-  return Addresses{list};
-}
 
 // Attempts under way, and what the last failed one died of.
 class Race {
@@ -90,6 +74,28 @@ class Race {
 
 }  // namespace
 
+std::expected<ResolvedHost, std::string> ResolvedHost::look_up(const std::string& host, std::uint16_t port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  addrinfo* list = nullptr;
+  const int status = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
+  if (status != 0) {
+    return std::unexpected("the name " + host + " could not be resolved: " + ::gai_strerror(status));
+  }
+  return ResolvedHost{list};
+}
+
+std::string ResolvedHost::text() const {
+  std::string text;
+  for (const addrinfo* each = first(); each != nullptr; each = each->ai_next) {
+    char address[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
+    if (::getnameinfo(each->ai_addr, each->ai_addrlen, address, sizeof address, nullptr, 0, NI_NUMERICHOST) != 0) continue;
+    text.append(text.empty() ? "" : ", ").append(address);
+  }
+  return text;
+}
+
 int poll_timeout(const common::Clock& clock, BootTime deadline) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock.now());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000'000'000));
@@ -99,12 +105,17 @@ std::expected<UniqueFd, std::string> connect_to(const std::string& host, std::ui
                                                 const common::Clock& clock,
                                                 common::BootClock::duration connect_timeout,
                                                 BootTime deadline) {
-  const auto addresses = resolve(host, port);
+  const auto addresses = ResolvedHost::look_up(host, port);
   if (!addresses) return std::unexpected(addresses.error());
+  return connect_to(*addresses, host + " port " + std::to_string(port), clock, connect_timeout, deadline);
+}
+
+std::expected<UniqueFd, std::string> connect_to(const ResolvedHost& host, const std::string& where,
+                                                const common::Clock& clock,
+                                                common::BootClock::duration connect_timeout, BootTime deadline) {
   deadline = std::min(deadline, clock.now() + connect_timeout);
-  const std::string where = host + " port " + std::to_string(port);
   Race race;
-  const addrinfo* next = addresses->get();
+  const addrinfo* next = host.first();
   auto next_start = clock.now();
   while (next != nullptr || !race.nothing_running()) {
     if (next != nullptr && (race.nothing_running() || clock.now() >= next_start)) {

@@ -6,10 +6,9 @@
 #include <fcntl.h>
 #include <httplib.h>
 
-#include <array>
-
 #include "daemon/http/connector.hpp"
 #include "daemon/http/response_reader.hpp"
+#include "daemon/http/tunnel.hpp"
 
 namespace grantd::daemon {
 
@@ -88,21 +87,6 @@ httplib::Request to_httplib(const HttpRequest& request, bool absolute_form) {
 
 std::unexpected<TransportError> failed(Kind kind, std::string detail) {
   return std::unexpected(TransportError{.kind = kind, .detail = std::move(detail)});
-}
-
-// RFC 9110 section 9.3.6. The proxy says nothing after its head before it has heard from this side.
-std::expected<void, std::string> open_tunnel(TimedSocket& socket, const config::Url& url) {
-  const std::string host = url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]";
-  const std::string target = host + ":" + std::to_string(url.port);
-  const std::string_view product = "User-Agent: grantd/" GRANTD_VERSION "\r\n";
-  ResponseReader reader{socket, "CONNECT"};
-  std::array<char, 1024> unused;
-  if (!socket.write("CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n" + std::string{product} + "\r\n") ||
-      reader.read(unused) < 0) {
-    return std::unexpected("http_proxy closed the connection" + (reader.complaint().empty() ? "" : ": " + reader.complaint()));
-  }
-  if (reader.status() / 100 == 2) return {};
-  return std::unexpected("http_proxy answered CONNECT with status " + std::to_string(reader.status()));
 }
 
 }  // namespace

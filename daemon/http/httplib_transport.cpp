@@ -22,6 +22,10 @@ std::string context_key(const HttpRequest& request, const TransportOptions& opti
 
 }  // namespace
 
+TransportOptions connection_options(const config::ClientSettings& client) {
+  return {.connect_timeout = client.connect_timeout, .tls = client.tls, .proxy = client.http_proxy};
+}
+
 struct HttplibTransport::Call {
   Call(common::TimerQueue& timers, Done done_)
       : done(std::move(done_)), deadline(timers, [this] { on_deadline(); }) {}

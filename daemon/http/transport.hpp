@@ -27,6 +27,9 @@ struct TransportOptions {
   bool operator==(const TransportOptions&) const = default;
 };
 
+/// How a definition's authorization server is connected to.
+TransportOptions connection_options(const config::ClientSettings& client);
+
 /// Sends one request to an authorization server. The seam where tests put a scripted server.
 class Transport {
  public:

@@ -51,6 +51,13 @@ FailedExchange judge_status(const config::Url& location, const HttpResponse& res
 
 }  // namespace
 
+DiscoveryTarget discovery_target(const config::ClientSettings& client) {
+  return {.rules = {.issuer = *client.issuer,
+                    .allow_endpoint_hosts = client.allow_endpoint_hosts,
+                    .allow_insecure_http = client.allow_insecure_http},
+          .options = connection_options(client)};
+}
+
 Discovery::Discovery(DiscoveryTarget target, common::TimerQueue& timers, Transport& transport, common::Logger& log)
     : target_(std::move(target)),
       locations_(metadata_locations(target_.rules.issuer)),

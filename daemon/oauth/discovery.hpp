@@ -19,6 +19,9 @@ struct DiscoveryTarget {
   bool operator==(const DiscoveryTarget&) const = default;
 };
 
+/// For a definition with an issuer.
+DiscoveryTarget discovery_target(const config::ClientSettings& client);
+
 /// Finds out where an issuer's endpoints are (RFC 8414) and keeps it for an hour; after that what is known goes on to
 /// serve until a newer document is there. Loop thread only.
 class Discovery : public std::enable_shared_from_this<Discovery> {

@@ -23,11 +23,7 @@ EndpointClient::EndpointClient(std::shared_ptr<const config::ClientSettings> set
                                    .flights = parts.flights,
                                    .observer = std::move(observer)}) {
   const auto& client = *context_->settings;
-  if (!client.issuer) return;
-  context_->discovery = parts.discoveries->of({.rules = {.issuer = *client.issuer,
-                                                         .allow_endpoint_hosts = client.allow_endpoint_hosts,
-                                                         .allow_insecure_http = client.allow_insecure_http},
-                                               .options = connection_options(client)});
+  if (client.issuer) context_->discovery = parts.discoveries->of(discovery_target(client));
 }
 
 EndpointClient::~EndpointClient() = default;

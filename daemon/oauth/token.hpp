@@ -67,6 +67,8 @@ struct TokenGrant {
   std::shared_ptr<const TokenBinding> binding{};
   /// Life from the moment the request was sent. Zero or negative: good for those who wait, not to be cached.
   std::chrono::seconds lifetime{0};
+  /// By how much the server's clock is ahead of this machine's, as far as it says.
+  std::optional<std::chrono::seconds> server_ahead{};
 };
 
 /// A failed token request, with what the cache must know about it.
@@ -82,6 +84,8 @@ struct FetchError {
   Memory memory = Memory::transient;
   /// The server's own Retry-After, at most five minutes.
   std::optional<std::chrono::seconds> retry_after{};
+  /// As in TokenGrant.
+  std::optional<std::chrono::seconds> server_ahead{};
 };
 
 using FetchResult = std::expected<TokenGrant, FetchError>;

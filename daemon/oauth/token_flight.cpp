@@ -7,6 +7,7 @@
 
 #include "daemon/oauth/client_assertion.hpp"
 #include "daemon/oauth/failed_exchange.hpp"
+#include "daemon/oauth/http_date.hpp"
 #include "daemon/oauth/oauth_text.hpp"
 #include "daemon/oauth/retry.hpp"
 #include "daemon/oauth/token_request.hpp"
@@ -23,10 +24,6 @@ std::int64_t milliseconds(common::BootClock::duration duration) {
 }
 
 }  // namespace
-
-TransportOptions connection_options(const config::ClientSettings& client) {
-  return {.connect_timeout = client.connect_timeout, .tls = client.tls, .proxy = client.http_proxy};
-}
 
 TokenFlight::TokenFlight(std::shared_ptr<EndpointContext> context, Order order)
     : context_(std::move(context)),
@@ -145,6 +142,9 @@ void TokenFlight::land(const Outcome& outcome) {
     observe(failed.result, 0);
     return fail(std::move(failed));
   }
+  const auto now = context_->timers.wall_now();
+  const auto date = parse_http_date(outcome->header("Date"), now);
+  server_ahead_ = date ? std::optional{std::chrono::round<std::chrono::seconds>(*date - now)} : std::nullopt;
   auto judgement = judge_token_response(*outcome, judgement_context());
   observe(judgement ? "success" : judgement.error().result, outcome->status);
   nonce_given_ = key_ && context_->nonces->remember(endpoint_, outcome->header("DPoP-Nonce"));
@@ -219,6 +219,7 @@ void TokenFlight::end(FetchResult result) {
   timer_.disarm();
   if (const auto flights = context_->flights.lock()) flights->under_way.erase(keep);
   log_end(result);
+  (result ? result->server_ahead : result.error().server_ahead) = server_ahead_;
   order_.done(std::move(result));
 }
 

@@ -28,9 +28,6 @@ struct EndpointContext {
   std::shared_ptr<const ServerMetadata> compared{};
 };
 
-/// How the definition's authorization server is connected to.
-TransportOptions connection_options(const config::ClientSettings& client);
-
 /// One token being obtained: up to three exchanges with pauses between them, one deadline over all. Owned by
 /// Flights until its end. Loop thread only.
 class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
@@ -85,6 +82,7 @@ class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
   int attempts_ = 0;
   common::BootTime asked_{};
   std::vector<common::Secret> sent_;  // what was confidential in the request, in each form in which it was sent
+  std::optional<std::chrono::seconds> server_ahead_;
   std::shared_ptr<const DpopKey> key_;  // of the last request's proof
   bool nonce_given_ = false;          // in the last response
   bool nonce_answered_ = false;

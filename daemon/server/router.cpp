@@ -67,6 +67,7 @@ std::string_view segment_after(std::string_view prefix, std::string_view path) {
 
 constexpr std::string_view reading = "GET, HEAD";
 constexpr std::string_view client_prefix = "/v1/clients/";
+constexpr std::string_view doctor_suffix = "/doctor";
 
 }  // namespace
 
@@ -77,6 +78,7 @@ struct Router::Routes {
         tokens(parts.catalog, parts.timers, refusals),
         dpop(parts.catalog, parts.timers, parts.entropy, refusals),
         clients(parts.catalog, parts.timers),
+        doctor(parts.catalog, parts.timers, refusals, parts.doctor),
         apis(parts.catalog, parts.timers),
         reload(parts.catalog, parts.timers, refusals, parts.reload) {}
 
@@ -88,6 +90,7 @@ struct Router::Routes {
   TokensHandler tokens;
   DpopHandler dpop;
   ClientsHandler clients;
+  DoctorHandler doctor;
   ApisHandler apis;
   ReloadHandler reload;
 };
@@ -117,6 +120,12 @@ awaitable<void> Router::Routes::local(Exchange& exchange) {
   if (path.starts_with(local_api::proxy_prefix)) return proxy(exchange);
   if (path == local_api::reload_path) {
     return exchange.request().method == "POST" ? reload.handle(exchange) : refuse_method(exchange, "POST");
+  }
+  if (path.ends_with(doctor_suffix)) {
+    const auto client = segment_after(client_prefix, path.substr(0, path.size() - doctor_suffix.size()));
+    if (client.empty()) return not_found(exchange);
+    return exchange.request().method == "POST" ? doctor.handle(exchange, decode_segment(client))
+                                               : refuse_method(exchange, "POST");
   }
   if (const auto client = segment_after(client_prefix, path); !client.empty()) {
     return is_reading(exchange) ? clients.show(exchange, decode_segment(client))

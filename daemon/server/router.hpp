@@ -10,6 +10,7 @@
 #include "config/load.hpp"
 #include "daemon/catalog/catalog.hpp"
 #include "daemon/metrics/metrics.hpp"
+#include "daemon/server/doctor_handler.hpp"
 #include "daemon/server/handler.hpp"
 
 namespace grantd::daemon {
@@ -24,6 +25,7 @@ struct RouterParts {
   Metrics& metrics;
   CurrentCatalog& catalog;
   ApiHandler& apis;
+  Doctor& doctor;
   /// Reads the configuration again; resumes when the new one is in force or refused.
   std::function<awaitable<ReloadResult>()> reload;
   /// What `/readyz` tells.

@@ -15,6 +15,7 @@ LocalApiFixture::LocalApiFixture() {
                                                 .metrics = server.metrics,
                                                 .catalog = catalog,
                                                 .apis = apis,
+                                                .doctor = doctor,
                                                 .reload = [this]() -> awaitable<ReloadResult> {
                                                   ++reloads;
                                                   co_return reload_result;

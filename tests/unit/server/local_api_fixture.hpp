@@ -18,6 +18,20 @@ class RecordingApis final : public ApiHandler {
 };
 
 /// The local API with definitions that a test adds, whose authorization server the test plays.
+/// Tells the steps that a test puts here.
+class ScriptedDoctor final : public Doctor {
+ public:
+  awaitable<void> examine(std::shared_ptr<const config::ClientSettings> client, Tell tell) override {
+    examined.push_back(client->name);
+    for (DoctorStep step : steps) {
+      const bool listening = co_await tell(std::move(step));
+      if (!listening) co_return;
+    }
+  }
+  std::vector<DoctorStep> steps{};
+  std::vector<std::string> examined{};
+};
+
 struct LocalApiFixture {
   struct Definition {
     std::shared_ptr<config::ClientSettings> settings;
@@ -45,6 +59,7 @@ struct LocalApiFixture {
   FixedEntropy entropy;
   CurrentCatalog catalog;
   RecordingApis apis;
+  ScriptedDoctor doctor;
   ReloadResult reload_result;
   int reloads = 0;
   bool ready = true;

@@ -37,7 +37,7 @@ TEST_CASE("router: what is no route is not found, and a route says which methods
   LocalApiFixture f;
   for (const auto* target :
        {"/", "/v1", "/v1/tokens", "/v1/tokens/", "/v1/tokens/a/page", "/v1/dpop", "/v1/dpop/", "/v1/dpop/a/b", "/v1/clients/",
-        "/v1/clients/a/doctor", "/healthz/", "/V1/apis", "/v1//apis", "/v1/apis/"}) {
+        "/v1/clients//doctor", "/v1/clients/a/b/doctor", "/healthz/", "/V1/apis", "/v1//apis", "/v1/apis/"}) {
     CAPTURE(target);
     CHECK(f.outcome(request("POST", target)) == "not_found");
   }
@@ -51,6 +51,7 @@ TEST_CASE("router: what is no route is not found, and a route says which methods
   CHECK(allowed("PATCH", "/v1/tokens/a") == "GET, HEAD, POST, DELETE");
   CHECK(allowed("GET", "/v1/reload") == "POST");
   CHECK(allowed("GET", "/v1/dpop/a") == "POST");
+  CHECK(allowed("GET", "/v1/clients/a/doctor") == "POST");
   for (const auto* target : {"/v1/clients", "/v1/clients/a", "/v1/apis", "/metrics", "/healthz", "/readyz"}) {
     CHECK(allowed("POST", target) == "GET, HEAD");
   }
