@@ -95,14 +95,9 @@ std::expected<HttpResponse, TransportError> exchange_with_httplib(const HttpRequ
                                                                   const TransportOptions& options,
                                                                   const common::Clock& clock,
                                                                   common::BootTime deadline,
-                                                                  std::shared_ptr<TlsContext>& tls) {
+                                                                  TlsContext* tls) {
   const config::Url& url = request.url;
   const std::string where = url.host + " port " + std::to_string(url.port);
-  if (url.tls && !tls) {
-    auto made = TlsContext::for_client(url.host, options.tls);
-    if (!made) return failed(Kind::misconfigured, made.error());
-    tls = std::move(*made);
-  }
   const config::Url& next = options.proxy.value_or(url);
   auto connected = connect_to(next.host, next.port, clock, options.connect_timeout, deadline);
   if (!connected) {

@@ -15,11 +15,6 @@ constexpr std::size_t most_kept_contexts = 8;
 // A worker sees the deadline too and says better what it waited for, so it goes first.
 constexpr std::chrono::milliseconds grace{50};
 
-std::string context_key(const HttpRequest& request, const TransportOptions& options) {
-  if (!request.url.tls) return {};
-  return request.url.host + "\n" + state_of_files(options.tls);
-}
-
 }  // namespace
 
 TransportOptions connection_options(const config::ClientSettings& client) {
@@ -47,25 +42,27 @@ void HttplibTransport::send(HttpRequest request, TransportOptions options, commo
                             Done done) {
   auto call = std::make_shared<Call>(loop_.timers(), std::move(done));
   call->place = calls_.insert(calls_.end(), call);
-  std::string key = context_key(request, options);
-  auto context = key.empty() ? nullptr : take_context(key);
   const std::string host = request.url.host;
+  KeptContext kept;
+  if (request.url.tls) kept = take_context(host, options.tls);
 
   struct Job {
     HttpRequest request;
     TransportOptions options;
-    std::shared_ptr<TlsContext> context;
+    KeptContext kept;
     std::expected<HttpResponse, TransportError> result;
   };
   auto job = std::make_shared<Job>(Job{.request = std::move(request),
                                        .options = std::move(options),
-                                       .context = std::move(context),
+                                       .kept = std::move(kept),
                                        .result = {}});
-  call->ticket = workers_.run([this, job, deadline, key = std::move(key), weak = std::weak_ptr(call)] {
-    job->result = exchange_with_httplib(job->request, job->options, clock_, deadline, job->context);
+  call->ticket = workers_.run([this, job, deadline, weak = std::weak_ptr(call)] {
+    auto ready = job->request.url.tls ? renew(job->kept) : std::expected<void, TransportError>{};
+    job->result = ready ? exchange_with_httplib(job->request, job->options, clock_, deadline, job->kept.context.get())
+                        : std::unexpected(std::move(ready.error()));
     common::wipe_stack();
-    loop_.post([this, job, key, weak] {
-      if (job->context) keep_context(key, std::move(job->context));
+    loop_.post([this, job, weak] {
+      if (job->kept.context) keep_context(std::move(job->kept));
       if (const auto waiting = weak.lock()) finish(waiting, std::move(job->result));
     });
   });
@@ -85,16 +82,33 @@ void HttplibTransport::finish(std::shared_ptr<Call> call,
   call->done(std::move(result));
 }
 
-std::shared_ptr<TlsContext> HttplibTransport::take_context(const std::string& key) {
-  const auto found = std::ranges::find(contexts_, key, &decltype(contexts_)::value_type::first);
-  if (found == contexts_.end()) return nullptr;
-  auto context = std::move(found->second);
+HttplibTransport::KeptContext HttplibTransport::take_context(const std::string& host,
+                                                             const config::TlsSettings& settings) {
+  const auto found = std::ranges::find_if(
+      contexts_, [&](const KeptContext& kept) { return kept.host == host && kept.settings == settings; });
+  if (found == contexts_.end()) return {.host = host, .settings = settings};
+  KeptContext taken = std::move(*found);
   contexts_.erase(found);
-  return context;
+  return taken;
 }
 
-void HttplibTransport::keep_context(const std::string& key, std::shared_ptr<TlsContext> context) {
-  contexts_.emplace_back(key, std::move(context));
+// Files that are being replaced, and do not fit together for a moment, do not take away what was read before.
+std::expected<void, TransportError> HttplibTransport::renew(KeptContext& kept) {
+  std::string files = state_of_files(kept.settings);
+  if (kept.context && kept.files == files) return {};
+  auto made = TlsContext::for_client(kept.host, kept.settings);
+  if (made) {
+    kept.context = *std::move(made);
+    kept.files = std::move(files);
+  } else if (!kept.context) {
+    return std::unexpected(
+        TransportError{.kind = TransportError::Kind::misconfigured, .detail = std::move(made.error())});
+  }
+  return {};
+}
+
+void HttplibTransport::keep_context(KeptContext kept) {
+  contexts_.push_back(std::move(kept));
   if (contexts_.size() > most_kept_contexts) contexts_.pop_front();
 }
 

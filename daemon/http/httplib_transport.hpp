@@ -25,15 +25,24 @@ class HttplibTransport final : public Transport {
   struct Call;
   using Calls = std::list<std::shared_ptr<Call>>;
   void finish(std::shared_ptr<Call> call, std::expected<HttpResponse, TransportError> result);
-  std::shared_ptr<TlsContext> take_context(const std::string& key);
-  void keep_context(const std::string& key, std::shared_ptr<TlsContext> context);
+  /// A context for connections to one host, and what its files were like when it was made.
+  struct KeptContext {
+    std::string host{};
+    config::TlsSettings settings{};
+    std::string files{};
+    std::shared_ptr<TlsContext> context{};  // null: to be made
+  };
+  KeptContext take_context(const std::string& host, const config::TlsSettings& settings);
+  void keep_context(KeptContext kept);
+  /// Makes the context anew where its files have changed. For a worker's thread.
+  static std::expected<void, TransportError> renew(KeptContext& kept);
 
   Loop& loop_;
   Workers& workers_;
   const common::Clock& clock_;
   Calls calls_;
-  /// TLS contexts that no worker uses, by host and files as they are on disk; the newest last.
-  std::list<std::pair<std::string, std::shared_ptr<TlsContext>>> contexts_;
+  /// Those that no worker uses; the newest last.
+  std::list<KeptContext> contexts_;
 };
 
 }  // namespace grantd::daemon

@@ -304,6 +304,16 @@ def test_a_changed_certificate_is_used_at_the_next_request(start_daemon, mtls, c
     assert daemon.get_token("a").status == 200
 
 
+def test_half_a_replaced_certificate_does_not_take_the_old_one_away(start_daemon, mtls, certificate_authority, directory):
+    pair = certificates.Certificate(directory / "c.pem", directory / "c.key")
+    pair.certificate.write_bytes(mtls.pairs["signed"].certificate.read_bytes())
+    pair.key.write_bytes(mtls.pairs["signed"].key.read_bytes())
+    daemon = start_daemon({"clients": {"a": tls_client(mtls, certificate_authority, "signed", pair, "tls_client_auth")}})
+    assert daemon.get_token("a").status == 200
+    pair.certificate.write_bytes(mtls.pairs["alone"].certificate.read_bytes())
+    assert daemon.post_token("a", force_renewal=True).status == 200
+
+
 def test_a_certificate_that_does_not_fit_its_key_is_told(start_daemon, mtls, certificate_authority, directory):
     pair = certificates.Certificate(mtls.pairs["alone"].certificate, mtls.pairs["signed"].key)
     configuration = {"clients": {"a": tls_client(mtls, certificate_authority, "alone", pair, "tls_client_auth")}}
