@@ -11,7 +11,8 @@ namespace {
 
 int run(const std::filesystem::path& file) {
   const auto settings = config::load(file);
-  const auto errors = settings ? config::check_machine(*settings, daemon::credential_judge()) : settings.error();
+  const auto errors =
+      settings ? config::check_machine(*settings, daemon::credential_judge()) : settings.error();
   for (const config::ConfigError& error : errors) print_error_line(error.text());
   return errors.empty() ? done : configuration_error;
 }

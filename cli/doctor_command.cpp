@@ -40,7 +40,8 @@ class Steps {
     failed_ |= !ok;
     std::string name = member(step, "step");
     name.resize(std::max(name.size(), column), ' ');
-    std::string shown = std::string{ok ? "ok    " : "FAILED"} + "  " + name + "  " + member(step, "detail") + "\n";
+    std::string shown =
+        std::string{ok ? "ok    " : "FAILED"} + "  " + name + "  " + member(step, "detail") + "\n";
     if (const auto advice = member(step, "advice"); !advice.empty()) {
       shown.append(column + 10, ' ').append("-> ").append(advice).append("\n");
     }
@@ -56,14 +57,16 @@ class Steps {
 }  // namespace
 
 void add_doctor_command(CLI::App& app, Context& context) {
-  CLI::App& command = add_command(app, context, "doctor", "Walk the way to a token step by step and say what to change");
+  CLI::App& command =
+      add_command(app, context, "doctor", "Walk the way to a token step by step and say what to change");
   const auto client = std::make_shared<std::string>();
   command.add_option("CLIENT", *client, "Name of the client definition")->required();
   command.footer("Exits with 1 where a step failed. For the users in admin_users.");
   command.callback([&context, client] {
     detail::check_name(*client);
     detail::Connector connector(context.options(longest_visit));
-    const std::string target = std::string{local_api::clients_path}.append("/").append(*client).append("/doctor");
+    const std::string target =
+        std::string{local_api::clients_path}.append("/").append(*client).append("/doctor");
     Steps steps;
     detail::stream_daemon(connector, {.method = "POST", .target = target},
                           [&steps](std::string_view piece) { steps.take(piece); }, {});

@@ -8,8 +8,8 @@
 
 namespace grantd::config {
 
-/// Judges what credentials hold, which takes cryptography: nothing where all is well, else a sentence. Each may be
-/// empty: not judged.
+/// Judges what credentials hold, which takes cryptography: nothing where all is well, else a sentence. Each
+/// may be empty: not judged.
 struct CredentialJudge {
   std::function<std::optional<std::string>(const ClientSettings&)> client;
   /// The key that tokens are bound to, where one is configured.

@@ -77,7 +77,8 @@ void check_exposure(const TableReader& reader, const Node& secret) {
 }
 
 /// A problem for every one of `keys` but the first that is given: there is one source of a thing.
-void expect_one_source(const TableReader& reader, std::span<const std::string_view> keys, std::string_view thing) {
+void expect_one_source(const TableReader& reader, std::span<const std::string_view> keys,
+                       std::string_view thing) {
   std::vector<const Node*> given;
   for (const std::string_view key : keys) {
     if (const Node* node = reader.find(key)) given.push_back(node);
@@ -123,14 +124,14 @@ void read_private_key(const TableReader& reader, ClientSettings& client) {
   if (auto name = reader.value("private_key_credential", text(parse_credential_name))) {
     client.private_key = CredentialSource{.name = *std::move(name)};
   }
-  client.private_key_passphrase_file =
-      reader.value("private_key_passphrase_file", text(parse_absolute_path));
+  client.private_key_passphrase_file = reader.value("private_key_passphrase_file", text(parse_absolute_path));
   client.certificate_file = reader.value("certificate_file", text(parse_absolute_path));
   reader.into(client.private_key_id, "private_key_id", text(parse_printable));
   client.client_assertion_file = reader.value("client_assertion_file", text(parse_absolute_path));
 }
 
-/// The method that the given credentials call for where none is named. Nothing: they call for several, or for none.
+/// The method that the given credentials call for where none is named. Nothing: they call for several, or for
+/// none.
 std::optional<AuthMethod> method_by_keys(const TableReader& reader) {
   const bool secret = has_any(reader, secret_keys);
   const bool signs = has_any(reader, private_key_keys) || has_any(reader, assertion_file_keys);
@@ -147,8 +148,9 @@ void expect_credentials(const TableReader& reader, AuthMethod method) {
   }
   if (method == AuthMethod::private_key_jwt && !has_any(reader, private_key_keys) &&
       !has_any(reader, assertion_file_keys)) {
-    reader.fail("private_key_file",
-                "required: private_key_jwt needs private_key_file, private_key_credential or client_assertion_file");
+    reader.fail(
+        "private_key_file",
+        "required: private_key_jwt needs private_key_file, private_key_credential or client_assertion_file");
   }
   if (uses_certificate(method)) {
     for (const std::string_view key : {"tls_cert_file", "tls_key_file"}) {
@@ -182,12 +184,14 @@ void read_signing(const TableReader& reader, ClientSettings& client) {
   reader.into(client.assertion_audience, "assertion_audience", text(parse_printable));
   const bool own_key = client.auth_method == AuthMethod::private_key_jwt && has_any(reader, private_key_keys);
   const bool by_secret = client.auth_method == AuthMethod::client_secret_jwt;
-  constexpr std::string_view of_keys[] = {"private_key_passphrase_file", "private_key_id", "certificate_file"};
+  constexpr std::string_view of_keys[] = {"private_key_passphrase_file", "private_key_id",
+                                          "certificate_file"};
   refuse_without(reader, of_keys, own_key, "a private key that signs");
   constexpr std::string_view of_assertions[] = {"signing_alg", "assertion_audience"};
   refuse_without(reader, of_assertions, own_key || by_secret, "an assertion that grantd signs");
-  constexpr std::string_view of_secrets[] = {"client_secret",     "client_secret_file",     "client_secret_credential",
-                                             "client_secret_env", "client_secret_next_file"};
+  constexpr std::string_view of_secrets[] = {"client_secret", "client_secret_file",
+                                             "client_secret_credential", "client_secret_env",
+                                             "client_secret_next_file"};
   refuse_without(reader, of_secrets, uses_secret(client.auth_method), "a method that uses a client secret");
   const bool uses_key = client.auth_method == AuthMethod::private_key_jwt;
   refuse_without(reader, private_key_keys, uses_key, "private_key_jwt");
@@ -227,7 +231,8 @@ void read_credentials(const TableReader& reader, ClientSettings& client) {
   read_signing(reader, client);
   reader.into(client.authorization_header_style, "authorization_header_style", one_of(header_styles));
   if (client.client_assertion_file && client.private_key) {
-    reader.fail("client_assertion_file", "expected either a ready assertion or a private key to make one, not both");
+    reader.fail("client_assertion_file",
+                "expected either a ready assertion or a private key to make one, not both");
   }
   read_dpop(reader, client);
 }

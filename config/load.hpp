@@ -32,9 +32,9 @@ struct ConfigError {
 /// throws nothing.
 std::expected<Settings, std::vector<ConfigError>> load(const std::filesystem::path& file);
 
-/// What is wrong with this machine rather than with the text: secret, key, certificate and CA files that are missing,
-/// unreadable or empty, or hold what cannot be used; unset variables, unknown users and groups. An error for `--check`,
-/// a warning for a running daemon. Blocking.
+/// What is wrong with this machine rather than with the text: secret, key, certificate and CA files that are
+/// missing, unreadable or empty, or hold what cannot be used; unset variables, unknown users and groups. An
+/// error for `--check`, a warning for a running daemon. Blocking.
 std::vector<ConfigError> check_machine(const Settings& settings, const CredentialJudge& judge);
 
 }  // namespace grantd::config

@@ -40,7 +40,8 @@ void read_endpoint(const TableReader& reader, ClientSettings& client) {
   } else if (!reader.has("issuer") && !reader.has("token_endpoint")) {
     reader.fail("token_endpoint", "required: a client needs token_endpoint or issuer");
   }
-  if (auto hosts = reader.list("allow_endpoint_hosts", text(parse_host))) client.allow_endpoint_hosts = *std::move(hosts);
+  if (auto hosts = reader.list("allow_endpoint_hosts", text(parse_host)))
+    client.allow_endpoint_hosts = *std::move(hosts);
   if (reader.has("allow_endpoint_hosts") && !reader.has("issuer")) {
     reader.fail("allow_endpoint_hosts", "of no use without issuer");
   }

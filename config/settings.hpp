@@ -34,8 +34,9 @@ enum class AuthMethod {
 
 /// The registered name.
 constexpr std::string_view name(AuthMethod method) {
-  constexpr std::string_view names[] = {"client_secret_basic", "client_secret_post", "client_secret_jwt",
-                                        "private_key_jwt",     "tls_client_auth",    "self_signed_tls_client_auth"};
+  constexpr std::string_view names[] = {"client_secret_basic", "client_secret_post",
+                                        "client_secret_jwt",   "private_key_jwt",
+                                        "tls_client_auth",     "self_signed_tls_client_auth"};
   return names[static_cast<std::size_t>(method)];
 }
 
@@ -90,8 +91,8 @@ using SecretSource = std::variant<FileSource, CredentialSource, EnvironmentSourc
 
 /// Parts of a URL.
 struct Url {
-  /// An absolute http or https URL without user and fragment (RFC 3986, RFC 9110 section 4.2); an empty path becomes "/".
-  /// Error: what was expected.
+  /// An absolute http or https URL without user and fragment (RFC 3986, RFC 9110 section 4.2); an empty path
+  /// becomes "/". Error: what was expected.
   static std::expected<Url, std::string> parse(std::string_view text);
 
   std::string text;  // as it was written

@@ -68,8 +68,8 @@ LocalAnswer ask_daemon(Connector& connector, const LocalRequest& request, std::s
   return std::move(taker.answer);
 }
 
-void stream_daemon(Connector& connector, const LocalRequest& request, const std::function<void(std::string_view)>& sink,
-                   std::stop_token stop) {
+void stream_daemon(Connector& connector, const LocalRequest& request,
+                   const std::function<void(std::string_view)>& sink, std::stop_token stop) {
   AnswerTaker taker;
   taker.sink = sink;
   run(connector, request, taker, std::move(stop));

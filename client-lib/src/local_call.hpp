@@ -28,10 +28,10 @@ LocalAnswer ask_daemon(Connector& connector, const LocalRequest& request, std::s
 /// The same; a status other than 2xx is thrown as the Error it describes.
 LocalAnswer ask_daemon_or_throw(Connector& connector, const LocalRequest& request, std::stop_token stop);
 
-/// Gives the body of a 2xx to `sink` piece by piece as it arrives; another status is thrown as the Error it describes. What
-/// `sink` throws ends the call and reaches its caller.
-void stream_daemon(Connector& connector, const LocalRequest& request, const std::function<void(std::string_view)>& sink,
-                   std::stop_token stop);
+/// Gives the body of a 2xx to `sink` piece by piece as it arrives; another status is thrown as the Error it
+/// describes. What `sink` throws ends the call and reaches its caller.
+void stream_daemon(Connector& connector, const LocalRequest& request,
+                   const std::function<void(std::string_view)>& sink, std::stop_token stop);
 
 /// Throws what an answer of the daemon says in its problem document (RFC 9457) and `Grantd-Error`. One that
 /// is no such answer is an "internal_error".

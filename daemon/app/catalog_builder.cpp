@@ -131,7 +131,8 @@ CatalogBuilder::Kept CatalogBuilder::entry_for(const std::shared_ptr<const confi
     return {std::move(identity), before->second.tokens, dpop};
   }
   const CacheParts parts{endpoint_.timers, endpoint_.entropy, endpoint_.log, metrics};
-  return {std::move(identity), std::make_shared<TokenCache>(std::move(rules), std::move(fetcher), parts), dpop};
+  return {std::move(identity), std::make_shared<TokenCache>(std::move(rules), std::move(fetcher), parts),
+          dpop};
 }
 
 }  // namespace grantd::daemon

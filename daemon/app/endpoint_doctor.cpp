@@ -1,5 +1,5 @@
-// Each step is what the daemon does for a token, done by itself so that a person sees how far it goes: the connection is made
-// once to look at it, and once more by the request.
+// Each step is what the daemon does for a token, done by itself so that a person sees how far it goes: the
+// connection is made once to look at it, and once more by the request.
 #include "daemon/app/endpoint_doctor.hpp"
 
 #include <algorithm>
@@ -76,15 +76,16 @@ awaitable<void> EndpointDoctor::examine(std::shared_ptr<const config::ClientSett
 awaitable<bool> EndpointDoctor::Visit::find_way() {
   const config::Url& server = client->issuer ? *client->issuer : client->token_endpoint;
   DoctorStep step{.step = "configuration",
-                  .detail = "client_id " + client->client_id + ", " + std::string{name(client->auth_method)} + ", " +
-                            (client->issuer ? "issuer " : "token_endpoint ") + server.text};
+                  .detail = "client_id " + client->client_id + ", " + std::string{name(client->auth_method)} +
+                            ", " + (client->issuer ? "issuer " : "token_endpoint ") + server.text};
   bool going = co_await tell(std::move(step));
   if (going) going = co_await check_credentials();
   if (going) going = co_await reach(server);
   endpoint = client->token_endpoint;
   if (!going || !client->issuer) co_return going;
   going = co_await discover();
-  if (going && (endpoint.host != server.host || endpoint.port != server.port)) going = co_await reach(endpoint);
+  if (going && (endpoint.host != server.host || endpoint.port != server.port))
+    going = co_await reach(endpoint);
   co_return going;
 }
 
@@ -100,18 +101,20 @@ awaitable<bool> EndpointDoctor::Visit::check_credentials() {
     const auto key = credentials.dpop->current();
     if (!key) step = {.step = "credentials", .ok = false, .detail = key.error().detail};
   }
-  if (!step.ok) step.advice = "mend that file, or name another; the daemon's own user must be able to read it";
+  if (!step.ok)
+    step.advice = "mend that file, or name another; the daemon's own user must be able to read it";
   const bool ok = step.ok;
   const bool listening = co_await tell(std::move(step));
-  co_return listening && ok;
+  co_return listening&& ok;
 }
 
 awaitable<bool> EndpointDoctor::Visit::reach(const config::Url& url) {
   const auto probe =
       std::make_shared<ConnectionProbe>(url, connection_options(*client), doctor.clock_, deadline());
   const std::string key = client->http_proxy ? "http_proxy" : client->issuer ? "issuer" : "token_endpoint";
-  bool going = co_await take("name", probe, &ConnectionProbe::look_up,
-                             "check the host in " + key + " and this machine's name servers (/etc/resolv.conf)");
+  bool going =
+      co_await take("name", probe, &ConnectionProbe::look_up,
+                    "check the host in " + key + " and this machine's name servers (/etc/resolv.conf)");
   if (going) {
     going = co_await take("tcp", probe, &ConnectionProbe::connect,
                           "check the port in " + key + ", routes, and firewalls between here and there");
@@ -146,8 +149,8 @@ awaitable<bool> EndpointDoctor::Visit::take(std::string_view name, std::shared_p
     auto waiting = std::make_shared<Waiting>();
     waiting->done = std::move(done);
     auto ticket = std::make_shared<Workers::Ticket>();
-    waiting->deadline = std::make_unique<common::Timer>(
-        doctor.loop_.timers(), [weak = std::weak_ptr{waiting}, ticket] {
+    waiting->deadline =
+        std::make_unique<common::Timer>(doctor.loop_.timers(), [weak = std::weak_ptr{waiting}, ticket] {
           const auto late = weak.lock();  // a job that never ran takes its reference with it
           ticket->abandon();
           if (late) late->end(std::unexpected(std::string{"no answer within request_timeout"}));
@@ -164,7 +167,7 @@ awaitable<bool> EndpointDoctor::Visit::take(std::string_view name, std::shared_p
   DoctorStep step{.step = name, .ok = outcome.has_value(), .detail = outcome ? *outcome : outcome.error()};
   if (!outcome) step.advice = std::move(advice);
   const bool listening = co_await tell(std::move(step));
-  co_return listening && outcome.has_value();
+  co_return listening&& outcome.has_value();
 }
 
 awaitable<bool> EndpointDoctor::Visit::discover() {
@@ -176,18 +179,19 @@ awaitable<bool> EndpointDoctor::Visit::discover() {
   if (!found) {
     step.ok = false;
     step.detail = found.error().error.error.detail;
-    step.advice = "check issuer, to the letter, and allow_endpoint_hosts; or configure token_endpoint in its place";
+    step.advice =
+        "check issuer, to the letter, and allow_endpoint_hosts; or configure token_endpoint in its place";
   } else {
     endpoint = client->tls.cert_file ? (*found)->mtls_token_endpoint : (*found)->token_endpoint;
     step.detail = "the token endpoint is " + endpoint.text;
     const auto& offered = (*found)->auth_methods;
     if (offered && std::ranges::find(*offered, name(client->auth_method)) == offered->end()) {
-      step.advice = "the server does not offer " + std::string{name(client->auth_method)} + " but " + joined(*offered) +
-                    ": set token_endpoint_auth_method";
+      step.advice = "the server does not offer " + std::string{name(client->auth_method)} + " but " +
+                    joined(*offered) + ": set token_endpoint_auth_method";
     }
   }
   const bool listening = co_await tell(std::move(step));
-  co_return listening && found.has_value();
+  co_return listening&& found.has_value();
 }
 
 awaitable<void> EndpointDoctor::Visit::ask() {
@@ -198,7 +202,8 @@ awaitable<void> EndpointDoctor::Visit::ask() {
   };
   auto result = co_await await_done<FetchResult>(std::move(fetch));
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(doctor.clock_.now() - asked);
-  DoctorStep step{.step = "token_request", .detail = "a token came after " + std::to_string(took.count()) + " ms"};
+  DoctorStep step{.step = "token_request",
+                  .detail = "a token came after " + std::to_string(took.count()) + " ms"};
   if (!result) {
     const common::Error& error = result.error().error;
     step.ok = false;
@@ -216,15 +221,17 @@ awaitable<bool> EndpointDoctor::Visit::judge(const TokenGrant& grant) {
   DoctorStep type{.step = "token_type", .detail = grant.type == TokenType::dpop ? "DPoP" : "Bearer"};
   if (client->dpop && !grant.binding) {
     type.ok = false;
-    type.advice = "the server did not bind the token to the key: have it do so for this client, or remove dpop";
+    type.advice =
+        "the server did not bind the token to the key: have it do so for this client, or remove dpop";
   }
   bool listening = co_await tell(std::move(type));
   if (!listening) co_return false;
 
   const auto withheld = missing(client->scope, grant.scope);
-  DoctorStep scope{.step = "scope",
-                   .ok = withheld.empty(),
-                   .detail = grant.scope.empty() ? "none was asked for, and none named" : "granted: " + grant.scope};
+  DoctorStep scope{
+      .step = "scope",
+      .ok = withheld.empty(),
+      .detail = grant.scope.empty() ? "none was asked for, and none named" : "granted: " + grant.scope};
   if (!withheld.empty()) {
     scope.detail += "; not granted: " + joined(withheld);
     scope.advice = "allow these scopes in the client's registration, or remove them from scope";
@@ -235,9 +242,11 @@ awaitable<bool> EndpointDoctor::Visit::judge(const TokenGrant& grant) {
   DoctorStep lifetime{.step = "lifetime", .detail = std::to_string(grant.lifetime.count()) + " s"};
   if (grant.lifetime <= seconds{0}) {
     lifetime.ok = false;
-    lifetime.advice = "the server issues tokens that have expired, which cannot be cached: mend its token lifetime";
+    lifetime.advice =
+        "the server issues tokens that have expired, which cannot be cached: mend its token lifetime";
   } else if (grant.lifetime < 2 * client->refresh_before_expiry) {
-    lifetime.advice = "shorter than twice refresh_before_expiry: tokens are renewed after half their lifetime";
+    lifetime.advice =
+        "shorter than twice refresh_before_expiry: tokens are renewed after half their lifetime";
   }
   co_return co_await tell(std::move(lifetime));
 }
@@ -248,10 +257,11 @@ awaitable<bool> EndpointDoctor::Visit::judge_clock(const std::optional<seconds>&
     clock.ok = std::chrono::abs(*server_ahead) <= most_clock_difference;
     clock.detail = *server_ahead == seconds{0}
                        ? "this machine's clock and the server's agree"
-                       : "the server's clock is " + std::to_string(std::chrono::abs(*server_ahead).count()) + " s " +
-                             (*server_ahead > seconds{0} ? "ahead of" : "behind") + " this machine's";
+                       : "the server's clock is " + std::to_string(std::chrono::abs(*server_ahead).count()) +
+                             " s " + (*server_ahead > seconds{0} ? "ahead of" : "behind") + " this machine's";
   }
-  if (!clock.ok) clock.advice = "set this machine's clock (timedatectl): assertions, proofs and certificates depend on it";
+  if (!clock.ok)
+    clock.advice = "set this machine's clock (timedatectl): assertions, proofs and certificates depend on it";
   co_return co_await tell(std::move(clock));
 }
 

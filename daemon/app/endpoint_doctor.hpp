@@ -6,8 +6,8 @@
 
 namespace grantd::daemon {
 
-/// Walks the way to a token as the daemon itself goes it. What it finds out is told and forgotten: caches, remembered errors
-/// and known endpoints stay as they are. Loop thread only.
+/// Walks the way to a token as the daemon itself goes it. What it finds out is told and forgotten: caches,
+/// remembered errors and known endpoints stay as they are. Loop thread only.
 class EndpointDoctor final : public Doctor {
  public:
   /// All of it outlives the doctor.

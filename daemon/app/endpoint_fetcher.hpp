@@ -11,8 +11,8 @@ namespace grantd::daemon {
 class EndpointFetcher final : public TokenFetcher {
  public:
   /// `metrics` outlives the fetcher and its requests.
-  EndpointFetcher(std::shared_ptr<const config::ClientSettings> settings,
-                  EndpointCredentials credentials, EndpointParts parts, ClientMetrics& metrics)
+  EndpointFetcher(std::shared_ptr<const config::ClientSettings> settings, EndpointCredentials credentials,
+                  EndpointParts parts, ClientMetrics& metrics)
       : client_(std::move(settings), std::move(credentials), parts,
                 [&metrics](std::string_view result, std::chrono::nanoseconds duration) {
                   metrics.token_request(result, duration);

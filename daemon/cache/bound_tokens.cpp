@@ -5,8 +5,8 @@
 
 namespace grantd::daemon {
 
-void BoundTokens::add(const std::string& version, std::shared_ptr<const TokenBinding> binding, common::BootTime expires,
-                      common::BootTime now) {
+void BoundTokens::add(const std::string& version, std::shared_ptr<const TokenBinding> binding,
+                      common::BootTime expires, common::BootTime now) {
   if (!binding) return;
   std::erase_if(entries_, [now](const auto& entry) { return entry.second.expires <= now; });
   entries_.insert_or_assign(version, Entry{.binding = std::move(binding), .expires = expires});

@@ -10,8 +10,8 @@
 
 namespace grantd::daemon {
 
-/// What proofs need for every token that was given away and has not expired, whether it is still the cached one or not.
-/// Loop thread only.
+/// What proofs need for every token that was given away and has not expired, whether it is still the cached
+/// one or not. Loop thread only.
 class BoundTokens {
  public:
   /// A null binding is not kept.

@@ -70,7 +70,8 @@ std::expected<PrivateKey, std::string> parse_pem(std::string_view text, std::str
   PrivateKey key{PEM_read_bio_PrivateKey(bio.get(), nullptr, give_passphrase, &context)};
   if (key) return key;
   take_openssl_error();
-  if (context.second && passphrase.empty()) return Failure{"is encrypted; private_key_passphrase_file must name the file with its passphrase"};
+  if (context.second && passphrase.empty())
+    return Failure{"is encrypted; private_key_passphrase_file must name the file with its passphrase"};
   if (context.second) return Failure{"is encrypted, and the passphrase does not open it"};
   return Failure{"is no private key in PEM or JWK format"};
 }
@@ -173,8 +174,8 @@ std::expected<void, std::string> SigningKey::suits(SigningAlgorithm algorithm) c
                                                       : false;
   if (!kind_fits) {
     return Failure{"is " + std::string{spoken_kind(handle())} + ", which does not sign with " +
-                   std::string{name(algorithm)} + "; signing_alg = \"" + std::string{name(natural_algorithm())} +
-                   "\" would suit it"};
+                   std::string{name(algorithm)} + "; signing_alg = \"" +
+                   std::string{name(natural_algorithm())} + "\" would suit it"};
   }
   if (rsa && bits < least_rsa_bits) {
     return Failure{"is an RSA key of " + std::to_string(bits) + " bits; RFC 7518 asks for 2048 or more"};

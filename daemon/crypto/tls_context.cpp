@@ -76,8 +76,8 @@ std::string reason_of(unsigned long error) {
 
 std::unexpected<std::string> unusable(std::string_view key, const std::filesystem::path& file,
                                       std::string_view what_it_must_be) {
-  return std::unexpected(std::string{key} + " " + file.string() + " cannot be used: " + reason_of(ERR_peek_last_error()) +
-                         "; it must be " + std::string{what_it_must_be});
+  return std::unexpected(std::string{key} + " " + file.string() + " cannot be used: " +
+                         reason_of(ERR_peek_last_error()) + "; it must be " + std::string{what_it_must_be});
 }
 
 }  // namespace
@@ -90,9 +90,9 @@ std::string state_of_files(const config::TlsSettings& settings) {
     state.append(path->string());
     struct stat file{};
     if (::stat(path->c_str(), &file) != 0) continue;
-    for (const auto part : {static_cast<std::int64_t>(file.st_ino), static_cast<std::int64_t>(file.st_size),
-                            static_cast<std::int64_t>(file.st_mtim.tv_sec),
-                            static_cast<std::int64_t>(file.st_mtim.tv_nsec)}) {
+    for (const auto part :
+         {static_cast<std::int64_t>(file.st_ino), static_cast<std::int64_t>(file.st_size),
+          static_cast<std::int64_t>(file.st_mtim.tv_sec), static_cast<std::int64_t>(file.st_mtim.tv_nsec)}) {
       state.append(" ").append(std::to_string(part));
     }
   }
@@ -134,7 +134,8 @@ std::expected<void, std::string> TlsContext::use(const config::TlsSettings& sett
   }
   if (!settings.cert_file || !settings.key_file) return {};
   if (SSL_CTX_use_certificate_chain_file(context, settings.cert_file->c_str()) != 1) {
-    return unusable("tls_cert_file", *settings.cert_file, "a readable PEM file that begins with the certificate");
+    return unusable("tls_cert_file", *settings.cert_file,
+                    "a readable PEM file that begins with the certificate");
   }
   // An encrypted key must be an error; OpenSSL would ask the terminal for its passphrase.
   SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return -1; });

@@ -24,15 +24,15 @@ class TlsStream;
 std::string state_of_files(const config::TlsSettings& settings);
 
 /// How connections to one server are secured: TLS 1.2 or later, the server's certificate checked against the
-/// system's store or one CA file and against the name or address that was configured, `http/1.1` by ALPN, this side's
-/// certificate where one is configured (RFC 8705).
-/// Remembers sessions, so that later connections resume them. Loop thread only.
+/// system's store or one CA file and against the name or address that was configured, `http/1.1` by ALPN,
+/// this side's certificate where one is configured (RFC 8705). Remembers sessions, so that later connections
+/// resume them. Loop thread only.
 class TlsContext : public std::enable_shared_from_this<TlsContext> {
  public:
-  /// `host` is a DNS name or a literal IP address. Error: a sentence that names the CA, certificate or key file and
-  /// what is wrong with it.
-  static std::expected<std::shared_ptr<TlsContext>, std::string> for_client(const std::string& host,
-                                                                            const config::TlsSettings& settings);
+  /// `host` is a DNS name or a literal IP address. Error: a sentence that names the CA, certificate or key
+  /// file and what is wrong with it.
+  static std::expected<std::shared_ptr<TlsContext>, std::string> for_client(
+      const std::string& host, const config::TlsSettings& settings);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;

@@ -27,7 +27,8 @@ ConnectionProbe::Outcome ConnectionProbe::secure() {
   if (options_.proxy) {
     if (auto open = open_tunnel(*socket_, url_); !open) return std::unexpected(std::move(open.error()));
   }
-  if (auto secured = socket_->secure(**context); !secured) return std::unexpected(url_.host + ": " + secured.error());
+  if (auto secured = socket_->secure(**context); !secured)
+    return std::unexpected(url_.host + ": " + secured.error());
   return "the certificate of " + url_.host + " is accepted";
 }
 

@@ -11,12 +11,14 @@
 
 namespace grantd::daemon {
 
-/// The way to a server, one step at a time, for people who want to know how far it goes. Each step blocks, is for a worker's
-/// thread, and wants the one before it to have succeeded. What they return is a sentence, also in case of success.
+/// The way to a server, one step at a time, for people who want to know how far it goes. Each step blocks, is
+/// for a worker's thread, and wants the one before it to have succeeded. What they return is a sentence, also
+/// in case of success.
 class ConnectionProbe {
  public:
   /// `clock` outlives this.
-  ConnectionProbe(config::Url url, TransportOptions options, const common::Clock& clock, common::BootTime deadline)
+  ConnectionProbe(config::Url url, TransportOptions options, const common::Clock& clock,
+                  common::BootTime deadline)
       : url_(std::move(url)), options_(std::move(options)), clock_(clock), deadline_(deadline) {}
 
   using Outcome = std::expected<std::string, std::string>;

@@ -90,7 +90,9 @@ std::string ResolvedHost::text() const {
   std::string text;
   for (const addrinfo* each = first(); each != nullptr; each = each->ai_next) {
     char address[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
-    if (::getnameinfo(each->ai_addr, each->ai_addrlen, address, sizeof address, nullptr, 0, NI_NUMERICHOST) != 0) continue;
+    if (::getnameinfo(each->ai_addr, each->ai_addrlen, address, sizeof address, nullptr, 0, NI_NUMERICHOST) !=
+        0)
+      continue;
     text.append(text.empty() ? "" : ", ").append(address);
   }
   return text;
@@ -112,7 +114,8 @@ std::expected<UniqueFd, std::string> connect_to(const std::string& host, std::ui
 
 std::expected<UniqueFd, std::string> connect_to(const ResolvedHost& host, const std::string& where,
                                                 const common::Clock& clock,
-                                                common::BootClock::duration connect_timeout, BootTime deadline) {
+                                                common::BootClock::duration connect_timeout,
+                                                BootTime deadline) {
   deadline = std::min(deadline, clock.now() + connect_timeout);
   Race race;
   const addrinfo* next = host.first();

@@ -14,8 +14,8 @@ namespace grantd::daemon {
 /// The addresses of a host, in the order in which they are to be tried; never empty.
 class ResolvedHost {
  public:
-  /// `host` is a name or a literal address, IPv6 without brackets. Blocking, and cannot be interrupted. Error: a sentence
-  /// that names the host.
+  /// `host` is a name or a literal address, IPv6 without brackets. Blocking, and cannot be interrupted.
+  /// Error: a sentence that names the host.
   static std::expected<ResolvedHost, std::string> look_up(const std::string& host, std::uint16_t port);
 
   /// The addresses as people write them, with commas between them.

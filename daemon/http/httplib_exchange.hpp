@@ -10,7 +10,6 @@ namespace grantd::daemon {
 std::expected<HttpResponse, TransportError> exchange_with_httplib(const HttpRequest& request,
                                                                   const TransportOptions& options,
                                                                   const common::Clock& clock,
-                                                                  common::BootTime deadline,
-                                                                  TlsContext* tls);
+                                                                  common::BootTime deadline, TlsContext* tls);
 
 }  // namespace grantd::daemon

@@ -52,14 +52,13 @@ void HttplibTransport::send(HttpRequest request, TransportOptions options, commo
     KeptContext kept;
     std::expected<HttpResponse, TransportError> result;
   };
-  auto job = std::make_shared<Job>(Job{.request = std::move(request),
-                                       .options = std::move(options),
-                                       .kept = std::move(kept),
-                                       .result = {}});
+  auto job = std::make_shared<Job>(Job{
+      .request = std::move(request), .options = std::move(options), .kept = std::move(kept), .result = {}});
   call->ticket = workers_.run([this, job, deadline, weak = std::weak_ptr(call)] {
     auto ready = job->request.url.tls ? renew(job->kept) : std::expected<void, TransportError>{};
-    job->result = ready ? exchange_with_httplib(job->request, job->options, clock_, deadline, job->kept.context.get())
-                        : std::unexpected(std::move(ready.error()));
+    job->result =
+        ready ? exchange_with_httplib(job->request, job->options, clock_, deadline, job->kept.context.get())
+              : std::unexpected(std::move(ready.error()));
     common::wipe_stack();
     loop_.post([this, job, weak] {
       if (job->kept.context) keep_context(std::move(job->kept));

@@ -13,9 +13,11 @@ std::expected<void, std::string> open_tunnel(TimedSocket& socket, const config::
   const std::string_view product = "User-Agent: grantd/" GRANTD_VERSION "\r\n";
   ResponseReader reader{socket, "CONNECT"};
   std::array<char, 1024> unused;
-  if (!socket.write("CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n" + std::string{product} + "\r\n") ||
+  if (!socket.write("CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n" + std::string{product} +
+                    "\r\n") ||
       reader.read(unused) < 0) {
-    return std::unexpected("http_proxy closed the connection" + (reader.complaint().empty() ? "" : ": " + reader.complaint()));
+    return std::unexpected("http_proxy closed the connection" +
+                           (reader.complaint().empty() ? "" : ": " + reader.complaint()));
   }
   if (reader.status() / 100 == 2) return {};
   return std::unexpected("http_proxy answered CONNECT with status " + std::to_string(reader.status()));

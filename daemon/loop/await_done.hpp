@@ -9,9 +9,9 @@
 
 namespace grantd::daemon {
 
-/// Suspends until what `start` began calls back. `start` is given a function of one Result, to be called once on the loop's
-/// thread, also from within. The coroutine goes on through the loop, never inside the call: it may hold the last reference to
-/// what calls back.
+/// Suspends until what `start` began calls back. `start` is given a function of one Result, to be called once
+/// on the loop's thread, also from within. The coroutine goes on through the loop, never inside the call: it
+/// may hold the last reference to what calls back.
 template <class Result, class Start>
 auto await_done(Start start) {
   auto begin = [start = std::move(start)](auto handler) mutable {
@@ -22,7 +22,8 @@ auto await_done(Start start) {
       });
     });
   };
-  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result)>(std::move(begin), use_awaitable);
+  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result)>(std::move(begin),
+                                                                                   use_awaitable);
 }
 
 }  // namespace grantd::daemon

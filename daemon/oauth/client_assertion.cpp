@@ -13,12 +13,9 @@ std::string assertion_claims(std::string_view client_id, const ProofOccasion& oc
   std::array<std::byte, 16> unique{};
   occasion.entropy.fill(unique);
   const auto now = std::chrono::floor<std::chrono::seconds>(occasion.now.time_since_epoch());
-  const nlohmann::json claims{{"iss", client_id},
-                              {"sub", client_id},
-                              {"aud", occasion.audience},
-                              {"jti", base64url_encode(unique)},
-                              {"iat", now.count()},
-                              {"exp", (now + assertion_lifetime).count()}};
+  const nlohmann::json claims{{"iss", client_id},         {"sub", client_id},
+                              {"aud", occasion.audience}, {"jti", base64url_encode(unique)},
+                              {"iat", now.count()},       {"exp", (now + assertion_lifetime).count()}};
   return claims.dump();
 }
 

@@ -7,10 +7,12 @@
 
 namespace grantd::daemon {
 
-/// A JWT that somebody else makes and renews, a Kubernetes service account's or a SPIFFE one: `client_assertion_file`.
+/// A JWT that somebody else makes and renews, a Kubernetes service account's or a SPIFFE one:
+/// `client_assertion_file`.
 class ClientAssertionFile final : public ClientAuthentication {
  public:
-  ClientAssertionFile(std::shared_ptr<const config::ClientSettings> settings, std::shared_ptr<SecretSource> assertion);
+  ClientAssertionFile(std::shared_ptr<const config::ClientSettings> settings,
+                      std::shared_ptr<SecretSource> assertion);
 
   common::Result<ClientProof> prove(FormBody& form, const ProofOccasion& occasion) override;
   bool changed() const override { return assertion_->changed(); }

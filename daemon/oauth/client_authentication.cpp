@@ -18,23 +18,27 @@ namespace {
 using config::AuthMethod;
 using Settings = std::shared_ptr<const config::ClientSettings>;
 
-std::shared_ptr<SecretSource> file_source(const std::optional<std::filesystem::path>& path, std::string_view key,
-                                          const config::ClientSettings& settings, common::Logger& log) {
+std::shared_ptr<SecretSource> file_source(const std::optional<std::filesystem::path>& path,
+                                          std::string_view key, const config::ClientSettings& settings,
+                                          common::Logger& log) {
   if (!path) return nullptr;
   return make_secret_source(config::FileSource{.path = *path}, {.client = settings.name, .key = key}, log);
 }
 
 template <class Method>
 std::unique_ptr<ClientAuthentication> with_secret(Settings settings, common::Logger& log) {
-  auto secret = make_secret_source(*settings->client_secret, {.client = settings->name, .key = "client_secret"}, log);
+  auto secret =
+      make_secret_source(*settings->client_secret, {.client = settings->name, .key = "client_secret"}, log);
   auto next = file_source(settings->client_secret_next_file, "client_secret_next", *settings, log);
   return std::make_unique<Method>(std::move(settings), std::move(secret), std::move(next));
 }
 
 std::unique_ptr<ClientAuthentication> with_private_key(Settings settings, common::Logger& log) {
   SigningSources sources{
-      .key = make_secret_source(*settings->private_key, {.client = settings->name, .key = "private_key"}, log),
-      .passphrase = file_source(settings->private_key_passphrase_file, "private_key_passphrase", *settings, log),
+      .key =
+          make_secret_source(*settings->private_key, {.client = settings->name, .key = "private_key"}, log),
+      .passphrase =
+          file_source(settings->private_key_passphrase_file, "private_key_passphrase", *settings, log),
       .certificate = file_source(settings->certificate_file, "certificate", *settings, log)};
   return std::make_unique<PrivateKeyJwt>(std::move(settings), std::move(sources), log);
 }

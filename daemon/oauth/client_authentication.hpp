@@ -18,7 +18,8 @@ namespace grantd::daemon {
 
 /// What a proof is made for, and of.
 struct ProofOccasion {
-  /// `aud` of an assertion where the configuration names none: the issuer if it is known, else the token endpoint.
+  /// `aud` of an assertion where the configuration names none: the issuer if it is known, else the token
+  /// endpoint.
   std::string audience;
   common::WallTime now;
   common::Entropy& entropy;
@@ -26,8 +27,8 @@ struct ProofOccasion {
   std::size_t alternative = 0;
 };
 
-/// What proves the client in one request, besides what was put into the form. Not for a second request: an assertion is
-/// good for one.
+/// What proves the client in one request, besides what was put into the form. Not for a second request: an
+/// assertion is good for one.
 struct ClientProof {
   /// Value of `Authorization`, empty: none.
   common::Secret authorization{};
@@ -35,13 +36,14 @@ struct ClientProof {
   std::vector<common::Secret> confidential{};
 };
 
-/// How a client proves itself to the token endpoint: one implementation a method, each in a file of its name. Reads its
-/// credentials anew when they changed. Loop thread only.
+/// How a client proves itself to the token endpoint: one implementation a method, each in a file of its name.
+/// Reads its credentials anew when they changed. Loop thread only.
 class ClientAuthentication {
  public:
   virtual ~ClientAuthentication() = default;
 
-  /// Adds what the method sends in the form, `client_id` included. Error: `client_unavailable`, which file to mend.
+  /// Adds what the method sends in the form, `client_id` included. Error: `client_unavailable`, which file to
+  /// mend.
   virtual common::Result<ClientProof> prove(FormBody& form, const ProofOccasion& occasion) = 0;
   /// Whether the next proof would be made of other credentials than the last.
   virtual bool changed() const = 0;

@@ -26,8 +26,8 @@ common::Secret basic_credentials(std::string_view client_id, const common::Secre
 common::Result<ClientProof> ClientSecretBasic::prove(FormBody& /*form*/, const ProofOccasion& occasion) {
   const auto text = secret(occasion.alternative);
   if (!text) return std::unexpected(text.error());
-  ClientProof proof{
-      .authorization = basic_credentials(settings().client_id, **text, settings().authorization_header_style)};
+  ClientProof proof{.authorization = basic_credentials(settings().client_id, **text,
+                                                       settings().authorization_header_style)};
   proof.confidential.push_back((*text)->clone());
   proof.confidential.push_back(form_encode((*text)->reveal()));
   proof.confidential.emplace_back(proof.authorization.reveal().substr(std::string_view{"Basic "}.size()));

@@ -5,7 +5,8 @@
 namespace grantd::daemon {
 
 SecretAuthentication::SecretAuthentication(std::shared_ptr<const config::ClientSettings> settings,
-                                           std::shared_ptr<SecretSource> secret, std::shared_ptr<SecretSource> next)
+                                           std::shared_ptr<SecretSource> secret,
+                                           std::shared_ptr<SecretSource> next)
     : settings_(std::move(settings)), secret_(std::move(secret)), next_(std::move(next)) {}
 
 bool SecretAuthentication::changed() const { return secret_->changed() || (next_ && next_->changed()); }

@@ -13,8 +13,8 @@ namespace grantd::daemon {
 class SecretAuthentication : public ClientAuthentication {
  public:
   /// `next` may be null: none.
-  SecretAuthentication(std::shared_ptr<const config::ClientSettings> settings, std::shared_ptr<SecretSource> secret,
-                       std::shared_ptr<SecretSource> next);
+  SecretAuthentication(std::shared_ptr<const config::ClientSettings> settings,
+                       std::shared_ptr<SecretSource> secret, std::shared_ptr<SecretSource> next);
 
   bool changed() const override;
   std::size_t alternatives() const override { return next_ ? 2 : 1; }

@@ -1,5 +1,5 @@
-// A document that was believed once stays in use until a better one is there: an authorization server whose metadata is down
-// for an hour may well issue tokens meanwhile.
+// A document that was believed once stays in use until a better one is there: an authorization server whose
+// metadata is down for an hour may well issue tokens meanwhile.
 #include "daemon/oauth/discovery.hpp"
 
 #include <algorithm>
@@ -24,11 +24,12 @@ constexpr std::string_view no_document = "http_error";
 constexpr std::string_view bad_document = "invalid_response";
 
 FailedExchange unavailable(const config::Url& location, std::string_view result, const std::string& why) {
-  return {.error = {.error = {.code = common::ErrorCode::authorization_server_unavailable,
-                              .detail = "the issuer's metadata at " + location.text + " cannot be used: " + why,
-                              .retry_after = std::chrono::seconds{1}},
-                    .memory = FetchError::Memory::transient},
-          .result = result};
+  return {
+      .error = {.error = {.code = common::ErrorCode::authorization_server_unavailable,
+                          .detail = "the issuer's metadata at " + location.text + " cannot be used: " + why,
+                          .retry_after = std::chrono::seconds{1}},
+                .memory = FetchError::Memory::transient},
+      .result = result};
 }
 
 FailedExchange judge_error(const config::Url& location, const TransportError& error) {
@@ -58,7 +59,8 @@ DiscoveryTarget discovery_target(const config::ClientSettings& client) {
           .options = connection_options(client)};
 }
 
-Discovery::Discovery(DiscoveryTarget target, common::TimerQueue& timers, Transport& transport, common::Logger& log)
+Discovery::Discovery(DiscoveryTarget target, common::TimerQueue& timers, Transport& transport,
+                     common::Logger& log)
     : target_(std::move(target)),
       locations_(metadata_locations(target_.rules.issuer)),
       timers_(timers),

@@ -22,8 +22,8 @@ struct DiscoveryTarget {
 /// For a definition with an issuer.
 DiscoveryTarget discovery_target(const config::ClientSettings& client);
 
-/// Finds out where an issuer's endpoints are (RFC 8414) and keeps it for an hour; after that what is known goes on to
-/// serve until a newer document is there. Loop thread only.
+/// Finds out where an issuer's endpoints are (RFC 8414) and keeps it for an hour; after that what is known
+/// goes on to serve until a newer document is there. Loop thread only.
 class Discovery : public std::enable_shared_from_this<Discovery> {
  public:
   /// All of them outlive this object.
@@ -32,8 +32,8 @@ class Discovery : public std::enable_shared_from_this<Discovery> {
 
   using Found = std::expected<std::shared_ptr<const ServerMetadata>, FailedExchange>;
   using Done = std::move_only_function<void(Found)>;
-  /// Calls `done` once, at once where the document is known, else when one shared lookup ends, at the latest shortly after
-  /// the `deadline` of whoever caused it.
+  /// Calls `done` once, at once where the document is known, else when one shared lookup ends, at the latest
+  /// shortly after the `deadline` of whoever caused it.
   void find(common::BootTime deadline, Done done);
   /// What is known did not work: the next `find` waits for a new document, and falls back on the old one.
   void doubt() { doubted_ = true; }
@@ -61,7 +61,7 @@ class Discovery : public std::enable_shared_from_this<Discovery> {
   std::vector<Done> waiting_;
   bool looking_ = false;
   common::BootTime deadline_{};
-  std::size_t location_ = 0;  // being asked
+  std::size_t location_ = 0;              // being asked
   std::vector<FailedExchange> failures_;  // of this lookup, one a location
 };
 

@@ -9,7 +9,8 @@
 
 namespace grantd::daemon {
 
-/// The key that a definition's next token is bound to: the configured one as it is now, or one made here. Loop thread only.
+/// The key that a definition's next token is bound to: the configured one as it is now, or one made here.
+/// Loop thread only.
 class DpopKeySource {
  public:
   /// For a definition with `dpop`. `log` outlives this.
@@ -19,7 +20,8 @@ class DpopKeySource {
   common::Result<std::shared_ptr<const DpopKey>> current();
   /// Whether the next token would be bound to another key than the last.
   bool changed() const { return file_ && file_->changed(); }
-  /// The same for a configured key that is the same; empty for one made here, which lives as long as its source.
+  /// The same for a configured key that is the same; empty for one made here, which lives as long as its
+  /// source.
   std::string identity();
 
  private:

@@ -8,8 +8,9 @@
 
 namespace grantd::daemon {
 
-/// The nonce that each server wants in its next proof (RFC 9449 sections 8 and 9), by origin. One for token endpoints and
-/// one for APIs: the nonces of the two differ even where their origins do not. Loop thread only.
+/// The nonce that each server wants in its next proof (RFC 9449 sections 8 and 9), by origin. One for token
+/// endpoints and one for APIs: the nonces of the two differ even where their origins do not. Loop thread
+/// only.
 class DpopNonces {
  public:
   /// Empty where none is known.

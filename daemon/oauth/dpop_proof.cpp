@@ -15,9 +15,8 @@ namespace grantd::daemon {
 namespace {
 
 std::string header_of(const SigningKey& key, config::SigningAlgorithm algorithm) {
-  const nlohmann::json members{{"typ", "dpop+jwt"},
-                               {"alg", name(algorithm)},
-                               {"jwk", nlohmann::json::parse(key.public_jwk())}};
+  const nlohmann::json members{
+      {"typ", "dpop+jwt"}, {"alg", name(algorithm)}, {"jwk", nlohmann::json::parse(key.public_jwk())}};
   return members.dump();
 }
 
@@ -37,7 +36,9 @@ std::shared_ptr<const DpopKey> DpopKey::generate(config::SigningAlgorithm algori
   return std::shared_ptr<const DpopKey>(new DpopKey(SigningKey::generate(algorithm), algorithm));
 }
 
-common::Secret DpopKey::sign(std::string_view claims) const { return signed_jws(header_, claims, key_, algorithm_); }
+common::Secret DpopKey::sign(std::string_view claims) const {
+  return signed_jws(header_, claims, key_, algorithm_);
+}
 
 common::Secret dpop_proof(const DpopKey& key, const ProvenRequest& request, common::WallTime now,
                           common::Entropy& entropy) {
@@ -53,6 +54,8 @@ common::Secret dpop_proof(const DpopKey& key, const ProvenRequest& request, comm
   return key.sign(claims.dump());
 }
 
-std::string access_token_hash(std::string_view access_token) { return base64url_encode(sha256(access_token)); }
+std::string access_token_hash(std::string_view access_token) {
+  return base64url_encode(sha256(access_token));
+}
 
 }  // namespace grantd::daemon

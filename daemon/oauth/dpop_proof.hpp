@@ -16,7 +16,8 @@ namespace grantd::daemon {
 /// A private key that tokens are bound to, and the algorithm of its proofs (RFC 9449). Immutable; any thread.
 class DpopKey {
  public:
-  /// By default with the key's natural algorithm. The error ends a sentence that begins with what the key was read from.
+  /// By default with the key's natural algorithm. The error ends a sentence that begins with what the key was
+  /// read from.
   static std::expected<std::shared_ptr<const DpopKey>, std::string> of(
       SigningKey key, std::optional<config::SigningAlgorithm> algorithm = std::nullopt);
   /// A new key. Throws std::runtime_error where this machine's OpenSSL does not offer the algorithm.

@@ -9,7 +9,8 @@
 namespace grantd::daemon {
 
 EndpointClient::EndpointClient(std::shared_ptr<const config::ClientSettings> settings,
-                               EndpointCredentials credentials, EndpointParts parts, ExchangeObserver observer)
+                               EndpointCredentials credentials, EndpointParts parts,
+                               ExchangeObserver observer)
     : flights_(parts.flights),
       context_(new EndpointContext{.settings = std::move(settings),
                                    .authentication = std::move(credentials.authentication),

@@ -56,8 +56,8 @@ using ExchangeObserver = std::function<void(std::string_view result, std::chrono
 /// thread only.
 class EndpointClient {
  public:
-  EndpointClient(std::shared_ptr<const config::ClientSettings> settings, EndpointCredentials credentials, EndpointParts parts,
-                 ExchangeObserver observer);
+  EndpointClient(std::shared_ptr<const config::ClientSettings> settings, EndpointCredentials credentials,
+                 EndpointParts parts, ExchangeObserver observer);
   ~EndpointClient();
 
   using Done = std::move_only_function<void(FetchResult)>;

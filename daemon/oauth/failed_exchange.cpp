@@ -37,8 +37,10 @@ constexpr Advice advice[] = {
     {"unsupported_grant_type", "use an authorization server that offers the client credentials grant"},
     {"invalid_scope", "ask for scopes that the client's registration allows"},
     {"invalid_target", "ask for a resource and audience that the authorization server knows"},
-    {"invalid_dpop_proof", "check the clock of this machine, dpop_alg and the key that the client is registered with"},
-    {"use_dpop_nonce", "set dpop = true, or look into the server's log for why it does not take its own nonce"},
+    {"invalid_dpop_proof",
+     "check the clock of this machine, dpop_alg and the key that the client is registered with"},
+    {"use_dpop_nonce",
+     "set dpop = true, or look into the server's log for why it does not take its own nonce"},
     {"invalid_grant", "check the assertion: its audience, its time of expiry and whether it was used before"},
 };
 

@@ -10,7 +10,8 @@
 
 namespace grantd::daemon {
 
-/// What was made of credential files, kept until one of them changes. What cannot be used does not replace what can.
+/// What was made of credential files, kept until one of them changes. What cannot be used does not replace
+/// what can.
 template <class T>
 class KeptCredential {
  public:
@@ -18,7 +19,8 @@ class KeptCredential {
   KeptCredential(std::string client, std::string_view event, common::Logger& log)
       : client_(std::move(client)), event_(event), log_(log) {}
 
-  /// `read` makes a Result<T>; it is called at first and after a change. Error: that of `read`, while there is nothing yet.
+  /// `read` makes a Result<T>; it is called at first and after a change. Error: that of `read`, while there
+  /// is nothing yet.
   template <class Read>
   common::Result<void> renew(bool changed, Read read) {
     if (kept_ && !changed) return {};

@@ -1,4 +1,5 @@
-// Reading a key costs a thousand times what looking at its file does, so it is kept until one of the files changes.
+// Reading a key costs a thousand times what looking at its file does, so it is kept until one of the files
+// changes.
 #include "daemon/oauth/private_key_jwt.hpp"
 
 #include <nlohmann/json.hpp>
@@ -20,7 +21,9 @@ std::unexpected<common::Error> unusable(std::string_view what, std::string_view 
 
 PrivateKeyJwt::PrivateKeyJwt(std::shared_ptr<const config::ClientSettings> settings, SigningSources sources,
                              common::Logger& log)
-    : settings_(std::move(settings)), sources_(std::move(sources)), loaded_(settings_->name, "private_key_not_reread", log) {}
+    : settings_(std::move(settings)),
+      sources_(std::move(sources)),
+      loaded_(settings_->name, "private_key_not_reread", log) {}
 
 common::Result<ClientProof> PrivateKeyJwt::prove(FormBody& form, const ProofOccasion& occasion) {
   if (auto ready = load(); !ready) return std::unexpected(std::move(ready.error()));
@@ -61,7 +64,8 @@ common::Result<PrivateKeyJwt::Loaded> PrivateKeyJwt::read_all() const {
   return Loaded{.key = *std::move(key), .algorithm = algorithm, .header = *std::move(header)};
 }
 
-common::Result<std::string> PrivateKeyJwt::header_for(const SigningKey& key, config::SigningAlgorithm algorithm,
+common::Result<std::string> PrivateKeyJwt::header_for(const SigningKey& key,
+                                                      config::SigningAlgorithm algorithm,
                                                       const Text& certificate) const {
   nlohmann::json header{{"alg", name(algorithm)}, {"typ", "JWT"}};
   const std::string& id = settings_->private_key_id;

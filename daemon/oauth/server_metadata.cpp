@@ -1,5 +1,5 @@
-// The document decides where secrets are sent, so it is believed only as far as the configuration says: the same issuer to
-// the letter, and endpoints on its host or on one that is named.
+// The document decides where secrets are sent, so it is believed only as far as the configuration says: the
+// same issuer to the letter, and endpoints on its host or on one that is named.
 #include "daemon/oauth/server_metadata.hpp"
 
 #include <algorithm>
@@ -16,7 +16,8 @@ config::Url at_path(const config::Url& issuer, const std::string& path) {
   return config::Url::parse((issuer.tls ? "https://" : "http://") + issuer.authority() + path).value();
 }
 
-std::expected<config::Url, std::string> endpoint_of(const json& value, const std::string& name, const MetadataRules& rules) {
+std::expected<config::Url, std::string> endpoint_of(const json& value, const std::string& name,
+                                                    const MetadataRules& rules) {
   if (!value.is_string()) return Failure{"its " + name + " is missing or no string"};
   auto url = config::Url::parse(value.get_ref<const std::string&>());
   if (!url) return Failure{"its " + name + " is wrong: " + url.error()};
@@ -50,11 +51,13 @@ std::vector<config::Url> metadata_locations(const config::Url& issuer) {
           at_path(issuer, path + "/.well-known/openid-configuration")};
 }
 
-std::expected<ServerMetadata, std::string> read_server_metadata(std::string_view text, const MetadataRules& rules) {
+std::expected<ServerMetadata, std::string> read_server_metadata(std::string_view text,
+                                                                const MetadataRules& rules) {
   const json document = json::parse(text, nullptr, false);
   if (!document.is_object()) return Failure{"it is no JSON object"};
   const auto issuer = document.find("issuer");
-  if (issuer == document.end() || !issuer->is_string() || issuer->get_ref<const std::string&>() != rules.issuer.text) {
+  if (issuer == document.end() || !issuer->is_string() ||
+      issuer->get_ref<const std::string&>() != rules.issuer.text) {
     return Failure{"its issuer is not, to the letter, the one that is configured"};
   }
   const auto endpoint = document.find("token_endpoint");
@@ -64,7 +67,8 @@ std::expected<ServerMetadata, std::string> read_server_metadata(std::string_view
                           .mtls_token_endpoint = *token_endpoint,
                           .auth_methods = methods_of(document)};
   const auto aliases = document.find("mtls_endpoint_aliases");
-  if (aliases == document.end() || !aliases->is_object() || !aliases->contains("token_endpoint")) return metadata;
+  if (aliases == document.end() || !aliases->is_object() || !aliases->contains("token_endpoint"))
+    return metadata;
   auto alias = endpoint_of(aliases->at("token_endpoint"), "token_endpoint in mtls_endpoint_aliases", rules);
   if (!alias) return Failure{std::move(alias.error())};
   metadata.mtls_token_endpoint = *std::move(alias);

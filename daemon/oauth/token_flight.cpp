@@ -61,11 +61,13 @@ void TokenFlight::compare_method(const std::shared_ptr<const ServerMetadata>& me
   const std::string_view method = name(context_->settings->auth_method);
   if (!offered || std::ranges::find(*offered, method) != offered->end()) return;
   std::string list;
-  for (const std::string& one : *offered) list.append(list.empty() ? "" : " ").append(reduce_server_text(one, {}));
-  context_->log.warning("auth_method_not_offered", {{"client", context_->settings->name},
-                                                    {"token_endpoint_auth_method", method},
-                                                    {"token_endpoint_auth_methods_supported", list},
-                                                    {"detail", "token requests may be refused: set one that is offered"}});
+  for (const std::string& one : *offered)
+    list.append(list.empty() ? "" : " ").append(reduce_server_text(one, {}));
+  context_->log.warning("auth_method_not_offered",
+                        {{"client", context_->settings->name},
+                         {"token_endpoint_auth_method", method},
+                         {"token_endpoint_auth_methods_supported", list},
+                         {"detail", "token requests may be refused: set one that is offered"}});
 }
 
 void TokenFlight::ask() {
@@ -88,7 +90,8 @@ void TokenFlight::ask() {
 common::Result<HttpRequest> TokenFlight::make_request() {
   const auto& settings = *context_->settings;
   FormBody form = token_form(order_.variant);
-  // Made for each attempt: credentials may have been rotated since the last, and an assertion is good for one.
+  // Made for each attempt: credentials may have been rotated since the last, and an assertion is good for
+  // one.
   auto proof = order_.assertion ? send_client_assertion(form, settings.client_id, order_.assertion->clone())
                                 : context_->authentication->prove(form, occasion());
   if (!proof) return std::unexpected(std::move(proof.error()));
@@ -103,11 +106,9 @@ common::Result<void> TokenFlight::add_proof(HttpRequest& request) {
   auto key = context_->dpop->current();
   if (!key) return std::unexpected(std::move(key.error()));
   key_ = *std::move(key);
-  const auto proof = dpop_proof(*key_,
-                                {.method = request.method,
-                                 .url = endpoint_.text,
-                                 .nonce = context_->nonces->of(endpoint_)},
-                                context_->timers.wall_now(), context_->entropy);
+  const auto proof = dpop_proof(
+      *key_, {.method = request.method, .url = endpoint_.text, .nonce = context_->nonces->of(endpoint_)},
+      context_->timers.wall_now(), context_->entropy);
   request.headers.emplace_back("DPoP", proof.reveal());
   return {};
 }
@@ -116,14 +117,16 @@ common::Result<void> TokenFlight::add_proof(HttpRequest& request) {
 void TokenFlight::bind(TokenGrant& grant) {
   if (!key_) return;
   if (grant.type == TokenType::dpop) {
-    grant.binding = std::make_shared<const TokenBinding>(key_, access_token_hash(grant.access_token.reveal()));
+    grant.binding =
+        std::make_shared<const TokenBinding>(key_, access_token_hash(grant.access_token.reveal()));
     return;
   }
-  context_->log.warning("token_not_bound",
-                        {{"client", context_->settings->name},
-                         {"detail",
-                          "the server answered a proof with a Bearer token, which is served as what it is: let the client's "
-                          "registration bind its tokens (RFC 9449), or remove dpop"}});
+  context_->log.warning(
+      "token_not_bound",
+      {{"client", context_->settings->name},
+       {"detail",
+        "the server answered a proof with a Bearer token, which is served as what it is: let the client's "
+        "registration bind its tokens (RFC 9449), or remove dpop"}});
 }
 
 ProofOccasion TokenFlight::occasion() const {
@@ -156,12 +159,13 @@ void TokenFlight::land(const Outcome& outcome) {
 
 void TokenFlight::fail(FailedExchange failed) {
   // An endpoint that has moved answers like one that is down, or like none.
-  if (context_->discovery && failed.result != "oauth_error" && state_ == State::asking) context_->discovery->doubt();
+  if (context_->discovery && failed.result != "oauth_error" && state_ == State::asking)
+    context_->discovery->doubt();
   if (offer_other_credential(failed) || answer_nonce(failed)) return ask();
   if (failed.passing && !order_.assertion) {
     const auto left = deadline_ - context_->timers.now();
-    if (const auto delay =
-            retry_delay(std::max(attempts_, lookups_), failed.error.retry_after, left, context_->entropy.uniform())) {
+    if (const auto delay = retry_delay(std::max(attempts_, lookups_), failed.error.retry_after, left,
+                                       context_->entropy.uniform())) {
       state_ = State::pausing;
       return timer_.arm_after(*delay);
     }
@@ -178,7 +182,8 @@ bool TokenFlight::offer_other_credential(const FailedExchange& failed) {
   return false;
 }
 
-// RFC 9449 section 8. Whatever else is sent anew is made anew: the first request may have used up its assertion.
+// RFC 9449 section 8. Whatever else is sent anew is made anew: the first request may have used up its
+// assertion.
 bool TokenFlight::answer_nonce(const FailedExchange& failed) {
   if (order_.assertion || failed.error.error.oauth_error != "use_dpop_nonce") return false;
   if (!nonce_given_ || attempts_ >= max_attempts) return false;

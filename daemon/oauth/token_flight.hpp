@@ -45,9 +45,9 @@ class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
  private:
   enum class State {
     looking_up,  // the endpoint is being discovered; the timer is the deadline
-    asking,    // an exchange is under way; the timer is the deadline
-    pausing,   // the timer is the next attempt
-    refusing,  // the credentials cannot be read; the timer answers so, since `fetch` itself must not
+    asking,      // an exchange is under way; the timer is the deadline
+    pausing,     // the timer is the next attempt
+    refusing,    // the credentials cannot be read; the timer answers so, since `fetch` itself must not
     ended,
   };
   using Outcome = std::expected<HttpResponse, TransportError>;
@@ -81,12 +81,13 @@ class TokenFlight final : public std::enable_shared_from_this<TokenFlight> {
   int lookups_ = 0;
   int attempts_ = 0;
   common::BootTime asked_{};
-  std::vector<common::Secret> sent_;  // what was confidential in the request, in each form in which it was sent
+  std::vector<common::Secret>
+      sent_;  // what was confidential in the request, in each form in which it was sent
   std::optional<std::chrono::seconds> server_ahead_;
   std::shared_ptr<const DpopKey> key_;  // of the last request's proof
-  bool nonce_given_ = false;          // in the last response
+  bool nonce_given_ = false;            // in the last response
   bool nonce_answered_ = false;
-  std::size_t alternative_ = 0;       // of the credentials that the client has
+  std::size_t alternative_ = 0;  // of the credentials that the client has
   std::optional<FetchError> refusal_;
 };
 

@@ -15,8 +15,8 @@ std::string scope_text(const Variant& variant);
 /// The form of a client credentials grant (RFC 6749 section 4.4.2) without the client's proof. Pure.
 FormBody token_form(const Variant& variant);
 
-/// The request with a form that is complete, the definition's fixed headers, and the value of `Authorization`, empty for
-/// none. Pure.
+/// The request with a form that is complete, the definition's fixed headers, and the value of
+/// `Authorization`, empty for none. Pure.
 HttpRequest token_request(const config::Url& endpoint, const HttpHeaders& headers, FormBody form,
                           common::Secret authorization);
 

@@ -290,7 +290,8 @@ void ProxiedCall::report(ResponseRelay::End end) {
 awaitable<void> ProxiedCall::relay() {
   const auto framing = response_framing(exchange_.request(), response_);
   std::string head, own_fields;
-  if (!retried_.empty()) own_fields.append(local_api::retried_header).append(": ").append(retried_).append("\r\n");
+  if (!retried_.empty())
+    own_fields.append(local_api::retried_header).append(": ").append(retried_).append("\r\n");
   append_response_head(head, exchange_.request(), response_, framing, own_fields);
   const auto keep_alive_field = response_.find("Keep-Alive");
   const auto api_keeps = keep_alive_field ? keep_alive_timeout(*keep_alive_field) : std::nullopt;

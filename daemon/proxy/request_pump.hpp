@@ -32,9 +32,9 @@ class RequestPump {
     std::string_view head;   // up to and without the Authorization line
     std::string_view proof;  // the DPoP line, empty: none
   };
-  /// Begins to send on `connection`: head, Authorization line, then what there is of the body; goes on by itself. Does not
-  /// wait. What `head` names stays as it is until `finish` or the next `send_on`. A connection given before must have been
-  /// aborted unless the request was completely sent on it.
+  /// Begins to send on `connection`: head, Authorization line, then what there is of the body; goes on by
+  /// itself. Does not wait. What `head` names stays as it is until `finish` or the next `send_on`. A
+  /// connection given before must have been aborted unless the request was completely sent on it.
   void send_on(std::shared_ptr<UpstreamConnection> connection, OutgoingHead head, TokenPtr token);
 
   /// While true, the end of sending starts the connection's read deadline: `Timing::response`.

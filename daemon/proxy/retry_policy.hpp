@@ -23,7 +23,8 @@ struct Rejection {
   bool nonce_answered = false;   // such a one was answered before
   bool body_can_be_sent = true;  // all of the body that was read is kept, and its sending did not fail
 };
-/// Whether a 401 says that the proof lacks the server's nonce (RFC 9449 section 9), and so nothing against the token.
+/// Whether a 401 says that the proof lacks the server's nonce (RFC 9449 section 9), and so nothing against
+/// the token.
 bool demands_nonce(const http1::ResponseHead& response);
 /// Only a 401 speaks about the token's validity; a 403 would come back with any token.
 RejectionAnswer answer_to(const Rejection& rejection);

@@ -47,9 +47,9 @@ class EnvironmentSecret final : public SecretSource {
 
  private:
   std::unexpected<common::Error> unavailable(std::string_view why) const {
-    return common::fail(ErrorCode::client_unavailable,
-                        "the environment variable " + variable_ + " that " + key_ + "_env names " +
-                            std::string{why} + "; set it and start the daemon again");
+    return common::fail(ErrorCode::client_unavailable, "the environment variable " + variable_ + " that " +
+                                                           key_ + "_env names " + std::string{why} +
+                                                           "; set it and start the daemon again");
   }
 
   const std::string variable_;
@@ -94,7 +94,8 @@ std::shared_ptr<SecretSource> make_secret_source(const config::SecretSource& sou
     SecretPurpose purpose;
     common::Logger& log;
     std::shared_ptr<SecretSource> operator()(const config::FileSource& file) {
-      std::string remedy = "make it readable for the daemon, or correct " + std::string{purpose.key} + "_file";
+      std::string remedy =
+          "make it readable for the daemon, or correct " + std::string{purpose.key} + "_file";
       return std::make_shared<FileSecret>(file.path, std::move(purpose.client), std::move(remedy), log);
     }
     std::shared_ptr<SecretSource> operator()(const config::CredentialSource& credential) {

@@ -5,7 +5,8 @@ namespace grantd::daemon {
 using common::ErrorCode;
 using common::fail;
 
-common::Result<std::shared_ptr<CatalogClient>> Admission::find(const Exchange& exchange, std::string_view name, Use use,
+common::Result<std::shared_ptr<CatalogClient>> Admission::find(const Exchange& exchange,
+                                                               std::string_view name, Use use,
                                                                common::BootTime now) {
   auto client = catalog_.now->client(name);
   if (!client) return fail(ErrorCode::unknown_client, "no client definition has this name");

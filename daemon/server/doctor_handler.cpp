@@ -17,11 +17,11 @@ namespace {
 /// A body of lines, in chunks where the caller understands them and else until the connection's end.
 class LineWriter {
  public:
-  explicit LineWriter(Exchange& exchange) : exchange_(exchange), chunked_(exchange.request().minor_version >= 1) {}
+  explicit LineWriter(Exchange& exchange)
+      : exchange_(exchange), chunked_(exchange.request().minor_version >= 1) {}
 
   awaitable<bool> begin() {
-    std::string head =
-        "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nCache-Control: no-store\r\n";
+    std::string head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nCache-Control: no-store\r\n";
     head.append(chunked_ ? "Transfer-Encoding: chunked\r\n" : "Connection: close\r\n");
     if (chunked_ && !exchange_.request().keep_alive) head.append("Connection: close\r\n");
     head.append("\r\n");
@@ -66,7 +66,8 @@ awaitable<void> DoctorHandler::handle(Exchange& exchange, std::string name) {
     Error error{.code = ErrorCode::unknown_client, .detail = "no client definition has this name"};
     if (!admitted) {
       refusals_.refused(exchange.peer(), name);
-      error = {.code = ErrorCode::access_denied, .detail = "only the users in admin_users may use the doctor"};
+      error = {.code = ErrorCode::access_denied,
+               .detail = "only the users in admin_users may use the doctor"};
     }
     co_await exchange.respond(problem_response(error, name));
     co_return;

@@ -18,14 +18,15 @@ struct DoctorStep {
   std::string advice{};  // what to change, empty: nothing
 };
 
-/// Finds out why a definition gets no token, or that it does. The seam between server and application. Loop thread only.
+/// Finds out why a definition gets no token, or that it does. The seam between server and application. Loop
+/// thread only.
 class Doctor {
  public:
   virtual ~Doctor() = default;
   /// False: nobody listens any more.
   using Tell = std::function<awaitable<bool>(DoctorStep)>;
-  /// Walks the way anew, with the definition's own credentials and past its cache, and tells each step when it is done, up
-  /// to the first that keeps it from going on.
+  /// Walks the way anew, with the definition's own credentials and past its cache, and tells each step when
+  /// it is done, up to the first that keeps it from going on.
   virtual awaitable<void> examine(std::shared_ptr<const config::ClientSettings> client, Tell tell) = 0;
 };
 

@@ -53,11 +53,13 @@ Result<void> check(const ProofWish& wish) {
   // Query and fragment are no part of what is proven.
   const auto url = config::Url::parse(std::string_view{wish.url}.substr(0, wish.url.find_first_of("?#")));
   if (!url || wish.url.size() > longest_url) {
-    return fail(ErrorCode::invalid_request, "url must be the absolute http or https URL of the request, of at most " +
-                                                std::to_string(longest_url) + " characters and without a user");
+    return fail(ErrorCode::invalid_request,
+                "url must be the absolute http or https URL of the request, of at most " +
+                    std::to_string(longest_url) + " characters and without a user");
   }
   if (!wish.nonce.empty() && !syntax::is_dpop_nonce(wish.nonce)) {
-    return fail(ErrorCode::invalid_request, "nonce must be what stood in a DPoP-Nonce header (RFC 9449 section 8.1)");
+    return fail(ErrorCode::invalid_request,
+                "nonce must be what stood in a DPoP-Nonce header (RFC 9449 section 8.1)");
   }
   return {};
 }
@@ -88,8 +90,9 @@ Result<common::Secret> DpopHandler::prove(const CatalogClient& client, std::stri
   if (auto good = check(*wish); !good) return std::unexpected(std::move(good.error()));
   const auto binding = client.tokens->binding_of(wish->version);
   if (!binding) {
-    return fail(ErrorCode::not_found,
-                "no DPoP token of this definition that is still valid has this version: ask for the token again");
+    return fail(
+        ErrorCode::not_found,
+        "no DPoP token of this definition that is still valid has this version: ask for the token again");
   }
   return dpop_proof(*binding->key,
                     {.method = wish->method,

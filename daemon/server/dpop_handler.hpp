@@ -7,11 +7,12 @@
 
 namespace grantd::daemon {
 
-/// `/v1/dpop/{client}`: a proof (RFC 9449) for a caller that sends the token itself. The key stays here. Loop thread only;
-/// its parts outlive it.
+/// `/v1/dpop/{client}`: a proof (RFC 9449) for a caller that sends the token itself. The key stays here. Loop
+/// thread only; its parts outlive it.
 class DpopHandler {
  public:
-  DpopHandler(CurrentCatalog& catalog, common::TimerQueue& timers, common::Entropy& entropy, RefusalLog& refusals)
+  DpopHandler(CurrentCatalog& catalog, common::TimerQueue& timers, common::Entropy& entropy,
+              RefusalLog& refusals)
       : admission_(catalog, refusals), timers_(timers), entropy_(entropy) {}
 
   awaitable<void> handle(Exchange& exchange, std::string client);

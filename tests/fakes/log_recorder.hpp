@@ -24,8 +24,8 @@ class LogRecorder final : public common::Logger {
   /// How many lines hold the text.
   std::size_t count(std::string_view text) const {
     const auto all = lines();
-    return static_cast<std::size_t>(
-        std::ranges::count_if(all, [&](const std::string& line) { return line.find(text) != std::string::npos; }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        all, [&](const std::string& line) { return line.find(text) != std::string::npos; }));
   }
   bool has(std::string_view text) const { return count(text) != 0; }
 

@@ -169,7 +169,8 @@ def unusable(directory, keys):
     other = certificates.make_client_certificate(directory, "other")
     small, garbage, locked = directory / "small.pem", directory / "garbage.pem", directory / "locked.pem"
     openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024", "-out", small)
-    garbage.write_text("-----BEGIN PRIVATE KEY-----\nbm8=\n-----END PRIVATE KEY-----\n")
+    lines = keys["ES256"].read_text().splitlines()
+    garbage.write_text("\n".join([lines[0], "bm8=", lines[-1], ""]))
     openssl("pkcs8", "-topk8", "-in", keys["ES256"], "-passout", "pass:x", "-out", locked)
     return {
         "curve": ({"private_key_file": keys["ES384"], "signing_alg": "ES256"}, "ES384"),

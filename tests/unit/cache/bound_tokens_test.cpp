@@ -25,6 +25,7 @@ TEST_CASE("bound tokens: what has expired is let go") {
   auto binding = std::make_shared<const daemon::TokenBinding>();
   const std::weak_ptr<const daemon::TokenBinding> gone = binding;
   tokens.add("v1", std::move(binding), common::BootTime{1s}, common::BootTime{0s});
-  tokens.add("v2", std::make_shared<const daemon::TokenBinding>(), common::BootTime{9s}, common::BootTime{1s});
+  tokens.add("v2", std::make_shared<const daemon::TokenBinding>(), common::BootTime{9s},
+             common::BootTime{1s});
   CHECK(gone.expired());
 }

@@ -123,15 +123,19 @@ TEST_CASE("issuer: stands in place of the token endpoint, with the hosts its end
   const auto plain = settings_of(text).clients.at("c");
   CHECK(plain->issuer->text == "https://auth.example.com/x");
   CHECK(plain->allow_endpoint_hosts.empty());
-  const auto wider = settings_of(std::string{text} + "allow_endpoint_hosts = ['Token.Example.com', '10.0.0.1']\n");
-  CHECK(wider.clients.at("c")->allow_endpoint_hosts == std::vector<std::string>{"token.example.com", "10.0.0.1"});
-  check_wrong(text, {"allow_endpoint_hosts = ['a b']", "clients.c.allow_endpoint_hosts", "expected a host name"});
+  const auto wider =
+      settings_of(std::string{text} + "allow_endpoint_hosts = ['Token.Example.com', '10.0.0.1']\n");
+  CHECK(wider.clients.at("c")->allow_endpoint_hosts ==
+        std::vector<std::string>{"token.example.com", "10.0.0.1"});
+  check_wrong(text,
+              {"allow_endpoint_hosts = ['a b']", "clients.c.allow_endpoint_hosts", "expected a host name"});
   check_wrong(good_client, {"allow_endpoint_hosts = ['a']", "clients.c.allow_endpoint_hosts", "of no use"});
   check_wrong(good_client, {"issuer = 'https://auth.example.com'", "clients.c.issuer", "not both"});
 }
 
 TEST_CASE("http_proxy: is a host and a port") {
-  const auto client = settings_of(std::string{good_client} + "http_proxy = 'http://proxy.example:3128'\n").clients.at("c");
+  const auto client =
+      settings_of(std::string{good_client} + "http_proxy = 'http://proxy.example:3128'\n").clients.at("c");
   CHECK(client->http_proxy->host == "proxy.example");
   CHECK(client->http_proxy->port == 3128);
   check_wrong(good_client, {"http_proxy = 'https://proxy:3128'", "clients.c.http_proxy", "http://host:port"});
@@ -145,14 +149,16 @@ TEST_CASE("dpop: is asked for by name or by a key, whose algorithm is not an HMA
   CHECK(with("dpop = true\ndpop_alg = 'PS256'\n").dpop_alg == SigningAlgorithm::PS256);
   CHECK(with("dpop_key_file = '/k'\n").dpop);
   CHECK(std::get<CredentialSource>(*with("dpop = true\ndpop_key_credential = 'k'\n").dpop_key).name == "k");
-  for (const auto& [key, value, message] : {std::tuple{"dpop", "'yes'", "expected true or false"},
-                                            std::tuple{"dpop_key_file", "'k'", "absolute"},
-                                            std::tuple{"dpop_key_credential", "''", "expected"},
-                                            std::tuple{"dpop_alg", "'ES256'", "of no use without dpop"}}) {
+  for (const auto& [key, value, message] :
+       {std::tuple{"dpop", "'yes'", "expected true or false"}, std::tuple{"dpop_key_file", "'k'", "absolute"},
+        std::tuple{"dpop_key_credential", "''", "expected"},
+        std::tuple{"dpop_alg", "'ES256'", "of no use without dpop"}}) {
     check_wrong(good_client, {std::string{key} + " = " + value, std::string{"clients.c."} + key, message});
   }
-  check_wrong(std::string{good_client} + "dpop = true\n", {"dpop_alg = 'HS256'", "clients.c.dpop_alg", "HMAC"});
-  check_wrong(std::string{good_client} + "dpop = false\n", {"dpop_key_file = '/k'", "clients.c.dpop_key_file", "of no use"});
+  check_wrong(std::string{good_client} + "dpop = true\n",
+              {"dpop_alg = 'HS256'", "clients.c.dpop_alg", "HMAC"});
+  check_wrong(std::string{good_client} + "dpop = false\n",
+              {"dpop_key_file = '/k'", "clients.c.dpop_key_file", "of no use"});
   check_wrong(std::string{good_client} + "dpop_key_file = '/k'\n",
               {"dpop_key_credential = 'k'", "clients.c.dpop_key_credential", "one source of the DPoP key"});
 }
@@ -162,17 +168,18 @@ TEST_CASE("authentication: the method is the named one, else that of the keys") 
     return settings_of(std::string{without_secret}.append(lines)).clients.at("c")->auth_method;
   };
   CHECK(method("client_secret_file = '/s'\n") == AuthMethod::client_secret_basic);
-  CHECK(method("client_secret_file = '/s'\ntoken_endpoint_auth_method = 'client_secret_jwt'\nsigning_alg = 'HS512'\n") ==
-        AuthMethod::client_secret_jwt);
+  CHECK(method("client_secret_file = '/s'\ntoken_endpoint_auth_method = 'client_secret_jwt'\nsigning_alg = "
+               "'HS512'\n") == AuthMethod::client_secret_jwt);
   CHECK(method("private_key_file = '/k'\nprivate_key_passphrase_file = '/p'\nprivate_key_id = 'thumbprint'\n"
                "certificate_file = '/c'\nsigning_alg = 'PS256'\nassertion_audience = 'urn:as'\n") ==
         AuthMethod::private_key_jwt);
   CHECK(method("private_key_credential = 'k'\n") == AuthMethod::private_key_jwt);
   CHECK(method("client_assertion_file = '/a'\n") == AuthMethod::private_key_jwt);
-  for (const auto& [name, expected] : {std::pair{"tls_client_auth", AuthMethod::tls_client_auth},
-                                       std::pair{"self_signed_tls_client_auth", AuthMethod::self_signed_tls_client_auth}}) {
-    CHECK(method("tls_cert_file = '/c'\ntls_key_file = '/k'\ntoken_endpoint_auth_method = '" + std::string{name} +
-                 "'\n") == expected);
+  for (const auto& [name, expected] :
+       {std::pair{"tls_client_auth", AuthMethod::tls_client_auth},
+        std::pair{"self_signed_tls_client_auth", AuthMethod::self_signed_tls_client_auth}}) {
+    CHECK(method("tls_cert_file = '/c'\ntls_key_file = '/k'\ntoken_endpoint_auth_method = '" +
+                 std::string{name} + "'\n") == expected);
   }
 }
 
@@ -194,14 +201,19 @@ TEST_CASE("authentication: what a method needs is required, what it does not use
   expect(method + "'client_secret_jwt'\n", "client_secret_file", "required");
   expect("tls_cert_file = '/c'\ntls_key_file = '/k'\n", "token_endpoint_auth_method", "required");
   expect(secret + "private_key_file = '/k'\n", "token_endpoint_auth_method", "required");
-  expect(secret + "private_key_file = '/k'\n" + method + "'client_secret_post'\n", "private_key_file", "of no use");
-  expect(secret + "private_key_file = '/k'\n" + method + "'private_key_jwt'\n", "client_secret_file", "of no use");
+  expect(secret + "private_key_file = '/k'\n" + method + "'client_secret_post'\n", "private_key_file",
+         "of no use");
+  expect(secret + "private_key_file = '/k'\n" + method + "'private_key_jwt'\n", "client_secret_file",
+         "of no use");
   expect(secret + "signing_alg = 'HS256'\n", "signing_alg", "of no use");
   expect(secret + "private_key_id = 'x'\n", "private_key_id", "of no use");
   expect("private_key_file = '/k'\nclient_secret_next_file = '/n'\n", "client_secret_next_file", "of no use");
-  expect("private_key_file = '/k'\nclient_assertion_file = '/a'\n", "client_assertion_file", "expected either");
-  expect("private_key_file = '/k'\nprivate_key_credential = 'k'\n", "private_key_credential", "expected one source");
-  expect("private_key_file = '/k'\nsigning_alg = 'HS256'\n", "signing_alg", "expected an algorithm for private keys");
+  expect("private_key_file = '/k'\nclient_assertion_file = '/a'\n", "client_assertion_file",
+         "expected either");
+  expect("private_key_file = '/k'\nprivate_key_credential = 'k'\n", "private_key_credential",
+         "expected one source");
+  expect("private_key_file = '/k'\nsigning_alg = 'HS256'\n", "signing_alg",
+         "expected an algorithm for private keys");
   expect(secret + method + "'client_secret_jwt'\nsigning_alg = 'RS256'\n", "signing_alg", "expected HS256");
   expect(secret + "tls_cert_file = '/c'\n", "tls_cert_file", "tls_key_file");
   expect(secret + "tls_key_file = '/k'\n", "tls_key_file", "tls_cert_file");

@@ -100,8 +100,7 @@ TEST_CASE("shipped: what stands in the full configuration as a comment is right,
   for (const ConfigError& error : errors_of(with_commented_keys())) {
     CAPTURE(error.text());
     const bool expected = contains(error.message, "not supported yet") ||
-                          contains(error.message, "not both") ||
-                          contains(error.message, "one source of the");
+                          contains(error.message, "not both") || contains(error.message, "one source of the");
     CHECK(expected);
   }
 }

@@ -42,7 +42,8 @@ std::string pem_of(const SigningKey& key, const char* passphrase = nullptr, bool
   return {text, static_cast<std::size_t>(size)};
 }
 
-bool verifies(const SigningKey& key, SigningAlgorithm algorithm, std::string_view bytes, std::string signature) {
+bool verifies(const SigningKey& key, SigningAlgorithm algorithm, std::string_view bytes,
+              std::string signature) {
   const std::string_view alg = name(algorithm);
   if (alg.starts_with("ES")) {  // back from two numbers to DER
     const std::size_t half = signature.size() / 2;
@@ -56,7 +57,8 @@ bool verifies(const SigningKey& key, SigningAlgorithm algorithm, std::string_vie
     OPENSSL_free(der);
     ECDSA_SIG_free(pair);
   }
-  const EVP_MD* hash = alg == "EdDSA" ? nullptr : EVP_get_digestbyname(("SHA" + std::string{alg.substr(2)}).c_str());
+  const EVP_MD* hash =
+      alg == "EdDSA" ? nullptr : EVP_get_digestbyname(("SHA" + std::string{alg.substr(2)}).c_str());
   const std::unique_ptr<EVP_MD_CTX, FreeWith<&EVP_MD_CTX_free>> context{EVP_MD_CTX_new()};
   EVP_PKEY_CTX* options = nullptr;
   EVP_DigestVerifyInit(context.get(), &options, hash, nullptr, key.handle());
@@ -64,8 +66,9 @@ bool verifies(const SigningKey& key, SigningAlgorithm algorithm, std::string_vie
     EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING);
     EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST);
   }
-  return EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(signature.data()), signature.size(),
-                          reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()) == 1;
+  return EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(signature.data()),
+                          signature.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                          bytes.size()) == 1;
 }
 
 std::string complaint(std::string_view text, std::string_view passphrase = {}) {
@@ -110,20 +113,21 @@ TEST_CASE("signing key: a key in PEM signs whichever way it is written") {
   }
 }
 
-TEST_CASE("signing key: JWKs of RFC 7515 and RFC 8037 are read, and their thumbprints are those of RFC 7638") {
+TEST_CASE(
+    "signing key: JWKs of RFC 7515 and RFC 8037 are read, and their thumbprints are those of RFC 7638") {
   const auto edwards = SigningKey::parse(ed25519);
   REQUIRE(edwards);
   CHECK(edwards->id() == "mine");
   CHECK(edwards->natural_algorithm() == SigningAlgorithm::EdDSA);
   CHECK(edwards->thumbprint() == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
-  CHECK(base64url_of(edwards->sign(SigningAlgorithm::EdDSA, "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc")) ==
+  CHECK(base64url_of(edwards->sign(SigningAlgorithm::EdDSA,
+                                   "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc")) ==
         "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg");
   const auto ec = SigningKey::parse(p256);
   REQUIRE(ec);
   CHECK(ec->natural_algorithm() == SigningAlgorithm::ES256);
-  CHECK(ec->public_jwk() ==
-        R"({"crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)"
-        R"("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"})");
+  CHECK(ec->public_jwk() == R"({"crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)"
+                            R"("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"})");
 }
 
 TEST_CASE("signing key: what is no private key is refused with a reason that quotes nothing of it") {
@@ -167,9 +171,10 @@ TEST_CASE("jws: the HMAC example of RFC 7515 appendix A.1") {
   const auto secret = base64url_decode(
       "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow");
   REQUIRE(secret);
-  const auto jws = signed_jws("{\"typ\":\"JWT\",\r\n \"alg\":\"HS256\"}",
-                              "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}",
-                              *secret, SigningAlgorithm::HS256);
+  const auto jws =
+      signed_jws("{\"typ\":\"JWT\",\r\n \"alg\":\"HS256\"}",
+                 "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}",
+                 *secret, SigningAlgorithm::HS256);
   CHECK(has(jws.reveal(), ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
 }
 

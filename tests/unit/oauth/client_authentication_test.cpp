@@ -58,9 +58,10 @@ struct Occasions {
 
   Proven prove(daemon::ClientAuthentication& authentication, std::size_t alternative = 0) {
     daemon::FormBody form;
-    const auto proof = authentication.prove(
-        form,
-        {.audience = "https://as.example/token", .now = new_year, .entropy = entropy, .alternative = alternative});
+    const auto proof = authentication.prove(form, {.audience = "https://as.example/token",
+                                                   .now = new_year,
+                                                   .entropy = entropy,
+                                                   .alternative = alternative});
     Proven proven;
     proven.form = form.take().reveal();
     if (!proof) {
@@ -127,7 +128,8 @@ TEST_CASE("client_secret_jwt: an assertion of the client about itself, signed wi
   CHECK(claims["iat"] == 1767225600);
   CHECK(claims["exp"] == 1767225900);
   CHECK(claims["jti"].get<std::string>().size() == 22);
-  CHECK(std::ranges::find(proven.confidential, proven.member("client_assertion")) != proven.confidential.end());
+  CHECK(std::ranges::find(proven.confidential, proven.member("client_assertion")) !=
+        proven.confidential.end());
 
   secret->text = "short";
   CHECK(has(occasions.prove(jwt).error, "shorter than the 32 bytes"));
@@ -160,7 +162,8 @@ TEST_CASE("private_key_jwt: a key that does not suit the algorithm is an error w
   CHECK(has(occasions.prove(jwt).error, "Edwards curve key, which does not sign with ES256"));
 }
 
-TEST_CASE("private_key_jwt: a changed key is used at once, a broken one does not replace the last that worked") {
+TEST_CASE(
+    "private_key_jwt: a changed key is used at once, a broken one does not replace the last that worked") {
   Occasions occasions;
   LogRecorder log;
   const auto key = std::make_shared<SettableSecret>(key_jwk);

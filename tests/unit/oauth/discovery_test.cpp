@@ -12,8 +12,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::string_view document = R"({"issuer":"https://as.example/x","token_endpoint":"https://as.example/token"})";
-constexpr std::string_view moved = R"({"issuer":"https://as.example/x","token_endpoint":"https://as.example/new"})";
+constexpr std::string_view document =
+    R"({"issuer":"https://as.example/x","token_endpoint":"https://as.example/token"})";
+constexpr std::string_view moved =
+    R"({"issuer":"https://as.example/x","token_endpoint":"https://as.example/new"})";
 
 struct Lookups {
   daemon::DiscoveryTarget target{.rules = {.issuer = config::Url::parse("https://as.example/x").value()},

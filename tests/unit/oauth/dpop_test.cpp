@@ -26,11 +26,13 @@ nlohmann::json part_of(const common::Secret& proof, int index) {
 
 }  // namespace
 
-TEST_CASE("dpop proof: holds method, URL without query and fragment, time and an identifier, and no more unless asked") {
+TEST_CASE(
+    "dpop proof: holds method, URL without query and fragment, time and an identifier, and no more unless "
+    "asked") {
   FixedEntropy entropy;
   const auto key = daemon::DpopKey::generate(SigningAlgorithm::ES256);
-  const auto proof = daemon::dpop_proof(*key, {.method = "POST", .url = "https://server.example.com/token?a=b#c"},
-                                        issued_at, entropy);
+  const auto proof = daemon::dpop_proof(
+      *key, {.method = "POST", .url = "https://server.example.com/token?a=b#c"}, issued_at, entropy);
   const auto claims = part_of(proof, 1);
   CHECK(claims.at("htm") == "POST");
   CHECK(claims.at("htu") == "https://server.example.com/token");
@@ -43,7 +45,8 @@ TEST_CASE("dpop proof: the header names type, algorithm and the public key alone
   FixedEntropy entropy;
   for (const auto algorithm : {SigningAlgorithm::ES384, SigningAlgorithm::PS256, SigningAlgorithm::EdDSA}) {
     const auto key = daemon::DpopKey::generate(algorithm);
-    const auto header = part_of(daemon::dpop_proof(*key, {.method = "GET", .url = "https://a"}, issued_at, entropy), 0);
+    const auto header =
+        part_of(daemon::dpop_proof(*key, {.method = "GET", .url = "https://a"}, issued_at, entropy), 0);
     CHECK(header.at("typ") == "dpop+jwt");
     CHECK(header.at("alg") == name(algorithm));
     CHECK_FALSE(header.at("jwk").contains("d"));
@@ -72,7 +75,8 @@ TEST_CASE("dpop nonces: are kept by origin, the newest counts, and what is none 
   CHECK(nonces.of(url("https://a.example:444/")).empty());
   CHECK(nonces.of(url("http://a.example/")).empty());
   CHECK(nonces.remember(url("https://a.example/"), "two"));
-  for (const std::string& wrong : {std::string{}, std::string{"a b"}, std::string{"a\""}, std::string(2000, 'x')}) {
+  for (const std::string& wrong :
+       {std::string{}, std::string{"a b"}, std::string{"a\""}, std::string(2000, 'x')}) {
     CHECK_FALSE(nonces.remember(url("https://a.example/"), wrong));
   }
   CHECK(nonces.of(url("https://a.example/")) == "two");

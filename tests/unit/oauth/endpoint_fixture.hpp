@@ -33,10 +33,9 @@ struct EndpointFixture {
     flights = parts.flights;
     client = std::make_unique<daemon::EndpointClient>(
         settings,
-        daemon::EndpointCredentials{.authentication =
-                                        std::make_shared<daemon::ClientSecretBasic>(settings, secret, std::move(next))},
-        parts,
-        [this](std::string_view result, std::chrono::nanoseconds) { exchanges.emplace_back(result); });
+        daemon::EndpointCredentials{
+            .authentication = std::make_shared<daemon::ClientSecretBasic>(settings, secret, std::move(next))},
+        parts, [this](std::string_view result, std::chrono::nanoseconds) { exchanges.emplace_back(result); });
   }
   EndpointFixture(const EndpointFixture&) = delete;
   EndpointFixture& operator=(const EndpointFixture&) = delete;

@@ -67,7 +67,8 @@ TEST_CASE("client_secret_basic: the style rfc2617 leaves id and secret as they a
 }
 
 TEST_CASE("token request: asks for nothing that the definition does not name") {
-  const auto request = token_request(worker().token_endpoint, worker().headers, token_form(Variant{}), Secret{"Basic d29ya2Vy"});
+  const auto request = token_request(worker().token_endpoint, worker().headers, token_form(Variant{}),
+                                     Secret{"Basic d29ya2Vy"});
   CHECK(request.method == "POST");
   CHECK(request.url.text == "https://as.example/token");
   CHECK(request.content_type == "application/x-www-form-urlencoded");

@@ -104,9 +104,12 @@ TEST_CASE("retry policy: only a first 401 with a body that is still there is sen
 
 TEST_CASE("retry policy: a demanded nonce is answered once and says nothing against the token") {
   CHECK(answer_to({.status = 401, .nonce_demanded = true}) == RejectionAnswer::resend_with_nonce);
-  CHECK(answer_to({.status = 401, .retry_on_401 = false, .nonce_demanded = true}) == RejectionAnswer::resend_with_nonce);
-  CHECK(answer_to({.status = 401, .nonce_demanded = true, .nonce_answered = true}) == RejectionAnswer::pass_on);
-  CHECK(answer_to({.status = 401, .nonce_demanded = true, .body_can_be_sent = false}) == RejectionAnswer::pass_on);
+  CHECK(answer_to({.status = 401, .retry_on_401 = false, .nonce_demanded = true}) ==
+        RejectionAnswer::resend_with_nonce);
+  CHECK(answer_to({.status = 401, .nonce_demanded = true, .nonce_answered = true}) ==
+        RejectionAnswer::pass_on);
+  CHECK(answer_to({.status = 401, .nonce_demanded = true, .body_can_be_sent = false}) ==
+        RejectionAnswer::pass_on);
   CHECK(answer_to({.status = 401, .nonce_answered = true}) == RejectionAnswer::renew_and_resend);
 }
 

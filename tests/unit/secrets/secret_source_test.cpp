@@ -181,7 +181,8 @@ TEST_CASE("secret credential: comes from systemd's directory and is read once") 
   Fixture f;
   const Variable variable{"CREDENTIALS_DIRECTORY", f.directory.path.string()};
   f.directory.file("id.secret", "s3cret\n");
-  const auto source = make_secret_source(config::CredentialSource{.name = "id.secret"}, {.client = "a", .key = "client_secret"}, f.log);
+  const auto source = make_secret_source(config::CredentialSource{.name = "id.secret"},
+                                         {.client = "a", .key = "client_secret"}, f.log);
   CHECK(text(*source) == "s3cret");
   f.directory.replace("id.secret", "other");
   CHECK_FALSE(source->changed());
@@ -191,7 +192,8 @@ TEST_CASE("secret credential: comes from systemd's directory and is read once") 
 TEST_CASE("secret credential: a missing one says what to give the service") {
   Fixture f;
   ::unsetenv("CREDENTIALS_DIRECTORY");
-  const auto source = make_secret_source(config::CredentialSource{.name = "id.secret"}, {.client = "a", .key = "client_secret"}, f.log);
+  const auto source = make_secret_source(config::CredentialSource{.name = "id.secret"},
+                                         {.client = "a", .key = "client_secret"}, f.log);
   CHECK(f.complaint(*source).find("$CREDENTIALS_DIRECTORY is not set") != std::string::npos);
   const Variable variable{"CREDENTIALS_DIRECTORY", f.directory.path.string()};
   CHECK(f.complaint(*source).find("LoadCredential=") != std::string::npos);
@@ -216,7 +218,8 @@ TEST_CASE("secret variable: set, empty, unset") {
 TEST_CASE("inline secret: is taken as it stands") {
   Fixture f;
   const auto secret = std::make_shared<const Secret>("s3cret");
-  const auto source = make_secret_source(config::InlineSource{.value = secret}, {.client = "a", .key = "client_secret"}, f.log);
+  const auto source = make_secret_source(config::InlineSource{.value = secret},
+                                         {.client = "a", .key = "client_secret"}, f.log);
   CHECK(source->read().value() == secret);
   CHECK_FALSE(source->changed());
 }
