@@ -71,7 +71,10 @@ std::expected<PrivateKey, std::string> parse_pem(std::string_view text, std::str
   if (key) return key;
   take_openssl_error();
   if (context.second && passphrase.empty())
-    return Failure{"is encrypted; private_key_passphrase_file must name the file with its passphrase"};
+    return Failure{
+        "is encrypted, and there is no passphrase for it: private_key_passphrase_file may name one for a "
+        "private key, a "
+        "DPoP key has none"};
   if (context.second) return Failure{"is encrypted, and the passphrase does not open it"};
   return Failure{"is no private key in PEM or JWK format"};
 }
@@ -174,11 +177,17 @@ std::expected<void, std::string> SigningKey::suits(SigningAlgorithm algorithm) c
                                                       : false;
   if (!kind_fits) {
     return Failure{"is " + std::string{spoken_kind(handle())} + ", which does not sign with " +
-                   std::string{name(algorithm)} + "; signing_alg = \"" +
-                   std::string{name(natural_algorithm())} + "\" would suit it"};
+                   std::string{name(algorithm)} + "; " + std::string{name(natural_algorithm())} +
+                   " would suit it"};
   }
   if (rsa && bits < least_rsa_bits) {
     return Failure{"is an RSA key of " + std::to_string(bits) + " bits; RFC 7518 asks for 2048 or more"};
+  }
+  // A key may restrict what it signs (RFC 4055 section 3.1), and OpenSSL what it offers.
+  try {
+    sign(algorithm, "a trial");
+  } catch (const std::runtime_error& error) {
+    return Failure{"cannot be used with " + std::string{name(algorithm)} + ": " + error.what()};
   }
   return {};
 }

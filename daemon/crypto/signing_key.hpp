@@ -25,8 +25,8 @@ class SigningKey {
 
   /// The algorithm where the configuration names none: RS256, the one of the curve, EdDSA.
   config::SigningAlgorithm natural_algorithm() const;
-  /// Whether the key may sign with `algorithm`: kind, curve, and for RSA at least 2048 bits. The error ends a
-  /// sentence like that of `parse`.
+  /// Whether the key may sign with `algorithm`: kind, curve, for RSA at least 2048 bits, and a trial. The
+  /// error ends a sentence like that of `parse`.
   std::expected<void, std::string> suits(config::SigningAlgorithm algorithm) const;
 
   /// The JWK's `kid`, empty where there was none.

@@ -1,5 +1,6 @@
 #include "daemon/oauth/dpop_key_source.hpp"
 
+#include <stdexcept>
 #include <utility>
 
 namespace grantd::daemon {
@@ -11,13 +12,17 @@ std::shared_ptr<SecretSource> source_of(const config::ClientSettings& settings, 
   return make_secret_source(*settings.dpop_key, {.client = settings.name, .key = "dpop_key"}, log);
 }
 
-std::shared_ptr<const DpopKey> key_of(const config::ClientSettings& settings) {
-  if (settings.dpop_key) return nullptr;
-  return DpopKey::generate(settings.dpop_alg.value_or(config::SigningAlgorithm::ES256));
-}
-
 std::unexpected<common::Error> unusable(const std::string& why) {
   return common::fail(common::ErrorCode::client_unavailable, "the DPoP key " + why);
+}
+
+common::Result<std::shared_ptr<const DpopKey>> make_key(const config::ClientSettings& settings) {
+  if (settings.dpop_key) return nullptr;
+  try {
+    return DpopKey::generate(settings.dpop_alg.value_or(config::SigningAlgorithm::ES256));
+  } catch (const std::runtime_error& error) {
+    return unusable(std::string{"cannot be made here: "} + error.what());
+  }
 }
 
 }  // namespace
@@ -25,11 +30,11 @@ std::unexpected<common::Error> unusable(const std::string& why) {
 DpopKeySource::DpopKeySource(std::shared_ptr<const config::ClientSettings> settings, common::Logger& log)
     : settings_(std::move(settings)),
       file_(source_of(*settings_, log)),
-      made_(key_of(*settings_)),
+      made_(make_key(*settings_)),
       read_(settings_->name, "dpop_key_not_reread", log) {}
 
 common::Result<std::shared_ptr<const DpopKey>> DpopKeySource::current() {
-  if (made_) return made_;
+  if (!file_) return made_;
   if (auto ready = read_.renew(changed(), [this] { return read(); }); !ready) {
     return std::unexpected(std::move(ready.error()));
   }
@@ -37,7 +42,7 @@ common::Result<std::shared_ptr<const DpopKey>> DpopKeySource::current() {
 }
 
 std::string DpopKeySource::identity() {
-  if (made_) return {};
+  if (!file_) return {};
   const auto key = current();
   return key ? (*key)->thumbprint() : std::string{};
 }

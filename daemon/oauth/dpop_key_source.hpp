@@ -29,8 +29,8 @@ class DpopKeySource {
   common::Result<Key> read() const;
 
   const std::shared_ptr<const config::ClientSettings> settings_;
-  const std::shared_ptr<SecretSource> file_;  // null: `made_` is the key
-  const Key made_;
+  const std::shared_ptr<SecretSource> file_;  // null: the key is `made_`
+  const common::Result<Key> made_;
   KeptCredential<Key> read_;
 };
 

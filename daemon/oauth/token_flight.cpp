@@ -158,9 +158,9 @@ void TokenFlight::land(const Outcome& outcome) {
 }
 
 void TokenFlight::fail(FailedExchange failed) {
-  // An endpoint that has moved answers like one that is down, or like none.
-  if (context_->discovery && failed.result != "oauth_error" && state_ == State::asking)
-    context_->discovery->doubt();
+  // An endpoint that has moved cannot be reached, or answers like none. One that answers 5xx is where it was.
+  const bool gone = failed.result == "transport_error" || (failed.result == "http_error" && !failed.passing);
+  if (context_->discovery && gone && state_ == State::asking) context_->discovery->doubt();
   if (offer_other_credential(failed) || answer_nonce(failed)) return ask();
   if (failed.passing && !order_.assertion) {
     const auto left = deadline_ - context_->timers.now();

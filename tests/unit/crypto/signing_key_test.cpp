@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 
 #include "daemon/crypto/base64url.hpp"
 #include "daemon/crypto/jws.hpp"
@@ -105,7 +106,7 @@ TEST_CASE("signing key: a key in PEM signs whichever way it is written") {
     CHECK(again->thumbprint() == key.thumbprint());
     CHECK(again->natural_algorithm() == algorithm);
     CHECK(SigningKey::parse(pem_of(key, "open sesame"), "open sesame"));
-    CHECK(has(complaint(pem_of(key, "open sesame")), "is encrypted; private_key_passphrase_file"));
+    CHECK(has(complaint(pem_of(key, "open sesame")), "is encrypted, and there is no passphrase"));
     CHECK(has(complaint(pem_of(key, "open sesame"), "open says me"), "does not open"));
     if (algorithm == SigningAlgorithm::EdDSA) continue;
     CHECK(SigningKey::parse(pem_of(key, nullptr, false)));
@@ -154,7 +155,7 @@ TEST_CASE("signing key: an algorithm must suit the key's kind, curve and size") 
   CHECK(rsa.suits(SigningAlgorithm::PS512));
   CHECK(has(rsa.suits(SigningAlgorithm::ES256).error(), "an RSA key, which does not sign with ES256"));
   CHECK(has(ec.suits(SigningAlgorithm::ES256).error(), "a key on P-384, which does not sign with ES256"));
-  CHECK(has(ec.suits(SigningAlgorithm::EdDSA).error(), "EdDSA"));
+  CHECK(has(ec.suits(SigningAlgorithm::EdDSA).error(), "EdDSA; ES384 would suit it"));
   EVP_PKEY* small = EVP_RSA_gen(1024u);
   REQUIRE(small != nullptr);
   const MemoryBio bio{BIO_new(BIO_s_mem())};
@@ -165,6 +166,26 @@ TEST_CASE("signing key: an algorithm must suit the key's kind, curve and size") 
   const auto weak = SigningKey::parse({text, static_cast<std::size_t>(size)});
   REQUIRE(weak);
   CHECK(has(weak->suits(SigningAlgorithm::RS256).error(), "1024 bits"));
+}
+
+TEST_CASE("signing key: one that is made for another hash does not suit") {
+  const KeyContext context{EVP_PKEY_CTX_new_from_name(nullptr, "RSA-PSS", nullptr)};
+  EVP_PKEY_keygen_init(context.get());
+  EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), 2048);
+  EVP_PKEY_CTX_set_rsa_pss_keygen_md(context.get(), EVP_sha512());
+  EVP_PKEY_CTX_set_rsa_pss_keygen_mgf1_md(context.get(), EVP_sha512());
+  EVP_PKEY_CTX_set_rsa_pss_keygen_saltlen(context.get(), 64);
+  EVP_PKEY* made = nullptr;
+  REQUIRE(EVP_PKEY_generate(context.get(), &made) == 1);
+  const PrivateKey key{made};
+  const MemoryBio bio{BIO_new(BIO_s_mem())};
+  PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  const auto restricted = SigningKey::parse({text, static_cast<std::size_t>(size)});
+  REQUIRE(restricted);
+  CHECK(restricted->suits(SigningAlgorithm::PS512));
+  CHECK(has(restricted->suits(SigningAlgorithm::PS256).error(), "cannot be used with PS256"));
 }
 
 TEST_CASE("jws: the HMAC example of RFC 7515 appendix A.1") {
