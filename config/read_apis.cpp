@@ -63,7 +63,7 @@ void read_api(const TableReader& reader, const Node* clients, bool complete, Api
   reader.into(api.idle_timeout, "idle_timeout", text(parse_duration));
   api.access = read_access(reader);
   api.tls = read_tls(reader);
-  reader.value_not_supported("http_proxy", text(parse_proxy_url));
+  api.http_proxy = reader.value("http_proxy", text(parse_proxy_url));
 }
 
 void check_name(const Node& definition, const std::string& path, std::map<std::string, const Node*>& seen,

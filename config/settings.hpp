@@ -189,6 +189,7 @@ struct ApiSettings {
   std::vector<std::pair<std::string, std::string>> headers;
   AccessSettings access;
   TlsSettings tls;
+  std::optional<Url> http_proxy;
   bool operator==(const ApiSettings&) const = default;
 };
 

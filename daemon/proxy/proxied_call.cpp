@@ -177,9 +177,8 @@ void ProxiedCall::prove() {
   const std::string_view line = head_;
   const auto target = line.find(' ') + 1;
   const config::Url& base = settings_.base_url;
-  const std::string url = std::string{base.tls ? "https://" : "http://"}
-                              .append(base.authority())
-                              .append(line.substr(target, line.find(' ', target) - target));
+  std::string url{line.substr(target, line.find(' ', target) - target)};
+  if (url.starts_with('/')) url.insert(0, std::string{base.tls ? "https://" : "http://"} + base.authority());
   const auto proof = dpop_proof(*token_->binding->key,
                                 {.method = exchange_.request().method,
                                  .url = url,

@@ -33,6 +33,8 @@ common::Result<std::string> api_head(const http1::RequestHead& request, std::str
   std::string head;
   head.reserve(1024);
   head.append(request.method).append(" ");
+  // To a proxy the target is in absolute form (RFC 9112 section 3.2.2), unless a tunnel goes through it.
+  if (api.http_proxy && !api.base_url.tls) head.append("http://").append(api.base_url.authority());
   if (auto joined = append_api_target(head, api.base_url.path, target); !joined)
     return std::unexpected(joined.error());
   head.append(" HTTP/1.1\r\nHost: ").append(api.base_url.authority()).append("\r\n");

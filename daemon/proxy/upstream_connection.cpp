@@ -13,6 +13,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "daemon/http/tunnel.hpp"
+#include "daemon/http1/head.hpp"
+
 namespace grantd::daemon {
 namespace {
 
@@ -21,6 +24,7 @@ using ErrorFlag = boost::system::error_code;
 
 constexpr std::size_t max_pieces_a_call = 64;
 constexpr std::size_t record_size = 16 * 1024;
+constexpr std::size_t longest_proxy_head = 16 * 1024;
 
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
@@ -101,7 +105,7 @@ awaitable<bool> UpstreamConnection::wait_for(TcpSocket::wait_type what) {
 }
 
 awaitable<common::Result<void>> UpstreamConnection::connect(std::span<const Endpoint> addresses,
-                                                            TlsContext* tls, Duration timeout) {
+                                                            Layers layers, Duration timeout) {
   const auto end = timers_.now() + timeout;
   std::string reason = "its name has no address";
   bool late = false;
@@ -109,9 +113,10 @@ awaitable<common::Result<void>> UpstreamConnection::connect(std::span<const Endp
     const auto left = std::chrono::duration_cast<Duration>(end - timers_.now());
     if (left.count() <= 0) break;
     // An address that swallows everything must leave time for those after it.
-    set_read_deadline(timers_.now() + left / static_cast<int>(addresses.size() - i));
+    const auto end_of_this = timers_.now() + left / static_cast<int>(addresses.size() - i);
+    set_read_deadline(end_of_this);
     timed_out_ = false;
-    const auto failed = co_await connect_to(addresses[i], tls);
+    const auto failed = co_await connect_to(addresses[i], layers, end_of_this);
     if (deadlines_) deadlines_->read.disarm();
     if (!failed) co_return common::Result<void>{};
     late = timed_out_;
@@ -126,15 +131,46 @@ awaitable<common::Result<void>> UpstreamConnection::connect(std::span<const Endp
   co_return common::fail(ErrorCode::api_unreachable, "the API could not be reached: " + reason);
 }
 
-awaitable<std::optional<std::string>> UpstreamConnection::connect_to(const Endpoint& address,
-                                                                     TlsContext* tls) {
+awaitable<std::optional<std::string>> UpstreamConnection::connect_to(const Endpoint& address, Layers layers,
+                                                                     common::BootTime end) {
   ErrorFlag failed;
   co_await socket_.async_connect(address, asio::redirect_error(use_awaitable, failed));
   if (failed || !is_open()) co_return failed ? failed.message() : "the connection was given up";
   const int on = 1;
   ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (tls == nullptr) co_return std::nullopt;
-  co_return co_await secure(*tls);
+  if (layers.tunnel_to != nullptr) {
+    auto refused = co_await open_tunnel(*layers.tunnel_to, end);
+    if (refused) co_return refused;
+    set_read_deadline(end);
+  }
+  if (layers.tls == nullptr) co_return std::nullopt;
+  co_return co_await secure(*layers.tls);
+}
+
+awaitable<std::optional<std::string>> UpstreamConnection::open_tunnel(const config::Url& url,
+                                                                      common::BootTime end) {
+  const std::string request = tunnel_request(url);
+  OutgoingBytes outgoing;
+  outgoing.add(std::string_view{request});
+  const bool sent = co_await send(outgoing, std::chrono::ceil<Duration>(end - timers_.now()));
+  std::string head;
+  while (sent) {
+    std::array<char, 2048> piece;
+    set_read_deadline(end);
+    const Read got = co_await read(piece);
+    if (got.kind != Read::Kind::data) break;
+    head.append(piece.data(), got.size);
+    const auto size = http1::head_size(head);
+    if (!size && head.size() < longest_proxy_head) continue;
+    http1::ResponseHead response;
+    // The API says nothing before it has heard from this side.
+    if (size != head.size() || !http1::parse_response_head(head, "CONNECT", response)) {
+      co_return "http_proxy answered CONNECT with something that is no response";
+    }
+    if (response.status / 100 == 2) co_return std::nullopt;
+    co_return "http_proxy answered CONNECT with status " + std::to_string(response.status);
+  }
+  co_return "http_proxy closed the connection";
 }
 
 awaitable<std::optional<std::string>> UpstreamConnection::secure(TlsContext& tls) {

@@ -48,9 +48,14 @@ class UpstreamConnection {
   UpstreamConnection(const UpstreamConnection&) = delete;
   UpstreamConnection& operator=(const UpstreamConnection&) = delete;
 
-  /// Tries the addresses in turn until one is connected and, with `tls`, secured; all within `timeout`.
-  /// Errors: `api_unreachable`, `api_timeout`.
-  awaitable<common::Result<void>> connect(std::span<const Endpoint> addresses, TlsContext* tls,
+  /// What is put upon a connection before the first request; both may be null. Outlives `connect`.
+  struct Layers {
+    const config::Url* tunnel_to = nullptr;  // through the HTTP proxy that the addresses are of
+    TlsContext* tls = nullptr;
+  };
+  /// Tries the addresses in turn until one is connected and has its layers; all within `timeout`. Errors:
+  /// `api_unreachable`, `api_timeout`.
+  awaitable<common::Result<void>> connect(std::span<const Endpoint> addresses, Layers layers,
                                           Duration timeout);
 
   struct Read {
@@ -95,7 +100,9 @@ class UpstreamConnection {
     common::Timer write;
   };
   /// Nothing: it worked. The error is why it did not, for people.
-  awaitable<std::optional<std::string>> connect_to(const Endpoint& address, TlsContext* tls);
+  awaitable<std::optional<std::string>> connect_to(const Endpoint& address, Layers layers,
+                                                   common::BootTime end);
+  awaitable<std::optional<std::string>> open_tunnel(const config::Url& url, common::BootTime end);
   awaitable<std::optional<std::string>> secure(TlsContext& tls);
   awaitable<bool> wait_for(TcpSocket::wait_type what);
   Read read_tls(std::span<char> into, bool& would_wait);

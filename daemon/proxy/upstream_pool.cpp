@@ -8,12 +8,20 @@
 
 namespace grantd::daemon {
 
+namespace {
+
+const config::Url& next_hop(const config::ApiSettings& settings) {
+  return settings.http_proxy ? *settings.http_proxy : settings.base_url;
+}
+
+}  // namespace
+
 UpstreamPool::UpstreamPool(std::shared_ptr<const config::ApiSettings> settings, Loop& loop, Workers& workers,
                            common::Logger& log)
     : settings_(std::move(settings)),
       loop_(loop),
       log_(log),
-      resolver_(loop, workers, settings_->base_url.host, settings_->base_url.port) {
+      resolver_(loop, workers, next_hop(*settings_).host, next_hop(*settings_).port) {
   expiry_.emplace(loop.timers(), [this] { drop_expired(); });
 }
 
@@ -48,7 +56,10 @@ awaitable<common::Result<void>> UpstreamPool::open(Connection connection) {
   const auto addresses = co_await resolver_.resolve(settings->connect_timeout);
   if (!addresses) co_return std::unexpected(addresses.error());
   const auto tls = tls_;
-  co_return co_await connection->connect(*addresses, tls.get(), settings->connect_timeout);
+  const bool tunnel = settings->http_proxy && settings->base_url.tls;
+  const UpstreamConnection::Layers layers{.tunnel_to = tunnel ? &settings->base_url : nullptr,
+                                          .tls = tls.get()};
+  co_return co_await connection->connect(*addresses, layers, settings->connect_timeout);
 }
 
 common::Result<void> UpstreamPool::renew_tls(const config::ApiSettings& settings) {

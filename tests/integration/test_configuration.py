@@ -121,7 +121,6 @@ wrong = {
     "broken text": ("scope = [", "", ""),
     # what a later version will do is refused, not ignored
     "units": ("allow_units = ['x.service']", "allow_units", "not supported yet"),
-    "proxy of an api": (some_api(http_proxy="http://127.0.0.1:3128"), "http_proxy", "not supported yet"),
     "shared cache": ("[cache]\nshared='redis://127.0.0.1'", "cache", "not supported yet"),
 }
 

@@ -5,7 +5,8 @@ import json
 import authorization_server as scripted
 import pytest
 from conftest import real_client
-from grantd import client, until
+from api_server import ApiServer
+from grantd import api, client, until
 from http_proxy import HttpProxy
 from problems import assert_problem
 from real_authorization_server import RealAuthorizationServer
@@ -49,7 +50,7 @@ def test_the_endpoints_of_a_real_issuer_are_found(start_daemon, real_server):
     del definition["token_endpoint"]
     daemon = start_daemon({"clients": {"a": definition}})
     assert real_server.introspect(daemon.get_token("a").token, "catalog")["active"]
-    assert daemon.events("endpoints_discovered")
+    assert until(lambda: daemon.events("endpoints_discovered"))
 
 
 @pytest.mark.parametrize("path, locations", [
@@ -162,7 +163,7 @@ def test_a_method_that_the_server_does_not_offer_is_warned_of(start_daemon, serv
     daemon = start_daemon(by_issuer(server))
     for _ in range(3):
         assert daemon.post_token("a", force_renewal=True).status == 200
-    (warning,) = daemon.events("auth_method_not_offered")
+    (warning,) = until(lambda: daemon.events("auth_method_not_offered"))
     assert warning.startswith("<4>") and "client_secret_basic" in warning and "private_key_jwt" in warning
 
 
@@ -254,3 +255,47 @@ def test_a_document_is_json_whatever_its_content_type(start_daemon, server):
     text = json.dumps({"issuer": server.origin, "token_endpoint": server.token_endpoint})
     server.documents[first] = scripted.answer(200, [("Content-Type", "text/plain")], text)
     assert start_daemon(by_issuer(server)).get_token("a").status == 200
+
+
+def test_calls_go_through_the_apis_proxy_in_absolute_form(start_daemon, authorization_server, api_server, proxy):
+    daemon = start_daemon({"clients": {"a": client(authorization_server)},
+                           "apis": {"x": api(api_server, "a", http_proxy=proxy.url)}})
+    assert daemon.call("x", "/test?q=1", "POST", body=b"payload").status == 200
+    assert proxy.targets == [f"POST {api_server.origin}/test?q=1"]
+    assert api_server.requests[0].header("Host") == f"127.0.0.1:{api_server.port}"
+
+
+def test_calls_to_an_api_with_tls_go_through_a_tunnel(start_daemon, authorization_server, certificate_authority,
+                                                      server_certificate, proxy):
+    server = ApiServer(server_certificate)
+    definition = api(server, "a", http_proxy=proxy.url, tls_ca_file=certificate_authority.certificate)
+    try:
+        daemon = start_daemon({"clients": {"a": client(authorization_server)}, "apis": {"x": definition}})
+        for _ in range(2):  # the second on the same connection
+            assert daemon.call("x", "/test").status == 200
+        assert proxy.targets == [f"CONNECT 127.0.0.1:{server.port}"]
+        assert b"Authorization" not in proxy.requests[0].raw_head
+        assert len(server.requests) == 2
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("answer, mention", [
+    (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "403"), (b"garbage\r\n\r\n", "no response"), (b"", "closed"),
+    (b"HTTP/1.1 200 OK\r\n\r\ntoo early", "no response"), (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000, "no response"),
+], ids=["refused", "garbage", "nothing", "bytes behind the head", "endless head"])
+def test_a_proxy_that_opens_no_tunnel_is_named(start_daemon, authorization_server, answer, mention):
+    lying = HttpProxy()
+
+    def give(wire, request):
+        wire.send(answer)
+        return False
+
+    lying.serve = give
+    definition = {"client": "a", "base_url": "https://127.0.0.1:1", "http_proxy": lying.url}
+    try:
+        daemon = start_daemon({"clients": {"a": client(authorization_server)}, "apis": {"x": definition}})
+        problem = assert_problem(daemon.call("x", "/test"), "api_unreachable")
+        assert "http_proxy" in problem["detail"] and mention in problem["detail"]
+    finally:
+        lying.close()

@@ -11,7 +11,7 @@ import authorization_server as scripted
 import certificates
 import pytest
 from conftest import real_client
-from grantd import api, check, client, tables
+from grantd import api, check, client, tables, until
 from problems import assert_problem
 from real_authorization_server import RealAuthorizationServer
 
@@ -172,7 +172,7 @@ def test_a_bearer_answer_is_reported_and_served_as_what_it_is(start_daemon, auth
     daemon = start_daemon(configuration)
     answer = daemon.get_token("a").json()
     assert answer["token_type"] == "Bearer"
-    (warning,) = daemon.events("token_not_bound")
+    (warning,) = until(lambda: daemon.events("token_not_bound"))
     assert warning.startswith("<4>")
     assert daemon.call("x", "/test").status == 200
     assert api_server.requests[0].header("DPoP") is None

@@ -114,7 +114,6 @@ TEST_CASE("later keys: a right value is refused as not supported, a wrong one as
   };
   for (const Later& later : client_keys) check(std::string{good_client}, "clients.c.", later);
   check(good_api(), "apis.a.", client_keys[0]);
-  check(good_api(), "apis.a.", {"http_proxy", "'http://proxy:3128'", "'proxy'"});
 }
 
 TEST_CASE("issuer: stands in place of the token endpoint, with the hosts its endpoints may have") {
@@ -133,12 +132,15 @@ TEST_CASE("issuer: stands in place of the token endpoint, with the hosts its end
   check_wrong(good_client, {"issuer = 'https://auth.example.com'", "clients.c.issuer", "not both"});
 }
 
-TEST_CASE("http_proxy: is a host and a port") {
+TEST_CASE("http_proxy: is a host and a port, for clients and APIs") {
   const auto client =
       settings_of(std::string{good_client} + "http_proxy = 'http://proxy.example:3128'\n").clients.at("c");
   CHECK(client->http_proxy->host == "proxy.example");
   CHECK(client->http_proxy->port == 3128);
   check_wrong(good_client, {"http_proxy = 'https://proxy:3128'", "clients.c.http_proxy", "http://host:port"});
+  CHECK(settings_of(good_api() + "http_proxy = 'http://[::1]:8080'\n").apis.at("a")->http_proxy->host ==
+        "::1");
+  check_wrong(good_api(), {"http_proxy = 'proxy'", "apis.a.http_proxy", "http://host:port"});
 }
 
 TEST_CASE("dpop: is asked for by name or by a key, whose algorithm is not an HMAC") {
