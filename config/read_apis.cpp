@@ -7,6 +7,7 @@
 #include "config/definition_parts.hpp"
 #include "config/keys.hpp"
 #include "config/schema.hpp"
+#include "config/url.hpp"
 #include "config/values.hpp"
 
 namespace grantd::config {
