@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "common/ascii.hpp"
+#include "common/signals_blocked.hpp"
 
 namespace grantd::common {
 namespace {
@@ -114,7 +115,10 @@ struct StreamLogger::State {
   bool finished = false;
 };
 
-StreamLogger::StreamLogger(int fd) : state_(new State{.fd = fd}), writer_([state = state_] { run(state); }) {}
+StreamLogger::StreamLogger(int fd) : state_(new State{.fd = fd}) {
+  const SignalsBlocked blocked;
+  writer_ = std::thread([state = state_] { run(state); });
+}
 
 StreamLogger::~StreamLogger() {
   std::unique_lock lock{state_->mutex};

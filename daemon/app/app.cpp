@@ -186,6 +186,11 @@ std::expected<void, std::string> App::run(Configuration configuration) {
   state.parts.log.info(
       "started", {{"version", GRANTD_VERSION}, {"socket", configuration.settings->daemon.socket.string()}});
   state.loop.run();
+  // Whoever asks a second time, while the parts are taken down, must not change how the process ends.
+  sigset_t ours;
+  ::sigemptyset(&ours);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&ours, signal);
+  ::pthread_sigmask(SIG_BLOCK, &ours, nullptr);
   state.parts.log.info("stopped");
   return {};
 }

@@ -2,11 +2,10 @@
 // ownership of the queue's state, so that they may outlive the Workers object.
 #include "daemon/loop/workers.hpp"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <system_error>
 #include <thread>
+
+#include "common/signals_blocked.hpp"
 
 namespace grantd::daemon {
 
@@ -32,16 +31,12 @@ struct WorkerState : std::enable_shared_from_this<WorkerState> {
   void start_thread_if_needed() {
     if (queue.empty() || sleeping >= queue.size() || threads >= limit) return;
     ++threads;
-    // Signals belong to the loop's thread.
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const common::SignalsBlocked blocked;
     try {
       std::thread([self = shared_from_this()] { self->work(); }).detach();
     } catch (const std::system_error&) {
       --threads;  // the job waits for a thread that is there already, or for its caller's deadline
     }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   void work() {

@@ -219,3 +219,11 @@ def test_the_log_is_one_line_an_event_with_a_priority(start_daemon, authorizatio
     form = re.compile(r'<[0-7]>event=[a-z_]+( [a-z_]+=("(\\.|[^"\\])*"|[^\s"=]*))*$')
     assert lines and not [line for line in lines if not form.match(line)]
     assert daemon.events("started") and "query-text" not in daemon.log()
+
+
+def test_a_second_signal_does_not_change_how_it_ends(start_daemon, authorization_server):
+    for _ in range(10):
+        daemon = start_daemon(one(authorization_server))
+        while daemon.process.poll() is None:
+            daemon.signal(signal.SIGTERM)
+        assert daemon.process.returncode == 0
