@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <memory>
 #include <system_error>
@@ -12,6 +13,7 @@
 
 #include "cli/context.hpp"
 #include "cli/output.hpp"
+#include "cli/progress.hpp"
 #include "client-lib/src/api_call.hpp"
 #include "common/unique_fd.hpp"
 
@@ -30,24 +32,48 @@ struct CallArguments {
 
 [[noreturn]] void refuse(const std::string& sentence) { throw Error("invalid_request", sentence); }
 
+std::optional<std::uint64_t> content_length(const detail::ResponseHead& head) {
+  const auto field = head.find("Content-Length");
+  std::uint64_t size = 0;
+  if (!field || std::from_chars(field->data(), field->data() + field->size(), size).ec != std::errc{})
+    return std::nullopt;
+  return size;
+}
+
 class Printer final : public detail::ApiResponseTaker {
  public:
-  explicit Printer(bool show_head) : show_head_(show_head) {}
+  Printer(bool show_head, Progress& progress) : show_head_(show_head), progress_(progress) {}
 
   void head(const detail::ResponseHead& head) override {
     status_ = head.status;
+    progress_.begin(content_length(head));
     if (!show_head_) return;
     std::string text = "HTTP/1.1 " + std::to_string(head.status) + " " + printable(head.reason) + "\r\n";
     for (const auto& [name, value] : head.fields) text += name + ": " + printable(value) + "\r\n";
     print(text + "\r\n");
   }
-  void body(std::string_view piece) override { print(piece); }
+  void body(std::string_view piece) override {
+    print(piece);
+    progress_.moved(piece.size());
+  }
   int status() const { return status_; }
 
  private:
   bool show_head_;
+  Progress& progress_;
   int status_ = 0;
 };
+
+/// Tells the progress of what is read; the body that is given as text is over at once.
+void watch(BodySource& source, Progress& progress) {
+  progress.begin(source.size);
+  if (!source.read) return;
+  source.read = [read = std::move(source.read), &progress](std::span<char> buffer) {
+    const std::size_t size = read(buffer);
+    progress.moved(size);
+    return size;
+  };
+}
 
 // "Name: value"; curl's "Name;" for an empty value.
 std::pair<std::string, std::string> parse_header(const std::string& line) {
@@ -98,7 +124,9 @@ int run(const Context& context, const CallArguments& arguments) {
     }
     if (!request.headers.contains("Content-Type")) request.content_type = "application/x-www-form-urlencoded";
   }
-  Printer printer(arguments.show_head);
+  Progress progress;
+  watch(source, progress);
+  Printer printer(arguments.show_head, progress);
   detail::Connector connector(context.options());
   detail::stream_api(connector, arguments.api, request, source, printer, {});
   return printer.status() >= 400 ? request_failed : done;
@@ -122,7 +150,9 @@ void add_call_command(CLI::App& app, Context& context) {
           ->type_name("DATA|@FILE|@-");
   command.add_flag("-i", arguments->show_head, "Print status line and headers too");
   command.footer(
-      "Exits with 1 where the API answers with a status of 400 or above; the body is printed all the same.");
+      "Exits with 1 where the API answers with a status of 400 or above; the body is printed all the same. A "
+      "long transfer "
+      "into a file or pipe shows its progress where standard error is a terminal.");
   command.callback([&context, arguments, data] {
     arguments->has_data = data->count() > 0;
     context.exit_status = run(context, *arguments);

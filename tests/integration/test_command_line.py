@@ -1,6 +1,8 @@
 """grantctl: each command, what it prints and how it exits."""
 
 import json
+import os
+import pty
 import re
 import subprocess
 import time
@@ -213,3 +215,31 @@ def test_a_failing_status_shows_the_last_error(daemon, authorization_server):
     run(daemon, "token", "catalog.client")
     table = run(daemon, "status").stdout
     assert re.search(r"catalog\.client\s+failing", table) and "404" in table
+
+
+def test_a_long_transfer_shows_its_progress_on_a_terminal_alone(daemon, api_server):
+    def slowly(wire, request):
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n")
+        for _ in range(20):
+            wire.send(b"x" * 100_000)
+            time.sleep(0.1)
+        return True
+
+    api_server.on("/slow", slowly)
+    command = [str(control_program), "--socket", str(daemon.socket), "call", "invoices", "/slow"]
+    quiet = subprocess.run(command, capture_output=True, timeout=30, check=True)
+    assert len(quiet.stdout) == 2_000_000 and quiet.stderr == b""
+    terminal, side = pty.openpty()
+    shown = b""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=side) as process:
+        os.close(side)
+        body = process.stdout.read()
+        while True:
+            try:
+                shown += os.read(terminal, 65536)
+            except OSError:  # the other side is closed
+                break
+    os.close(terminal)
+    assert process.returncode == 0 and body == quiet.stdout
+    assert b"of 1.9 MiB" in shown and b" %" in shown and b"/s" in shown
+    assert shown.endswith(b"\r\x1b[K")
