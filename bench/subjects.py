@@ -46,9 +46,10 @@ class Subject:
         tasks = Path(f"/proc/{self._process.pid}/task").iterdir()
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
-    def resident_bytes(self):
+    def resident_bytes(self, peak=False):
+        name = "VmHWM:" if peak else "VmRSS:"
         status = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(name))
 
     def stop(self):
         self._process.terminate()
@@ -88,17 +89,18 @@ def floor(directory, build, cpu):
     return Subject("floor", [build / "bench/epoll_floor", path, str(body_size)], path, cpu)
 
 
-def nginx(directory, program, cpu):
-    path = directory / "nginx.sock"
-    configuration = directory / "nginx.conf"
-    temporary = "\n".join(f"  {kind}_temp_path {directory}/{kind};"
+def _run_nginx(name, directory, program, cpu, servers):
+    """nginx with these lines of its http block, of which one listens on NAME.sock."""
+    path = directory / f"{name}.sock"
+    configuration = directory / f"{name}.conf"
+    temporary = "\n".join(f"  {kind}_temp_path {directory}/{name}-{kind};"
                           for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     configuration.write_text(f"""
 worker_processes 1;
 daemon off;
 master_process off;
-pid {directory}/nginx.pid;
-error_log {directory}/nginx.log;
+pid {directory}/{name}.pid;
+error_log {directory}/{name}.log;
 events {{ worker_connections 8192; }}
 http {{
 {temporary}
@@ -106,16 +108,88 @@ http {{
   keepalive_requests 1000000000;
   keepalive_timeout 600s;
   default_type application/json;
-  server {{
-    listen unix:{path} backlog=4096;
-    location / {{ return 200 "{'x' * body_size}"; }}
-  }}
+{servers}
 }}
 """)
-    return Subject("nginx", [program, "-e", f"{directory}/nginx.log", "-c", configuration], path, cpu)
+    return Subject(name, [program, "-e", f"{directory}/{name}.log", "-c", configuration], path, cpu)
 
 
-def grantd(directory, build, cpu, token_endpoint, definitions=("x",)):
+def nginx(directory, program, cpu):
+    return _run_nginx("nginx", directory, program, cpu, f"""
+  server {{
+    listen unix:{directory}/nginx.sock backlog=4096;
+    location / {{ return 200 "{'x' * body_size}"; }}
+  }}""")
+
+
+class Upstream:
+    """The API behind the proxies: nginx with a fixed body, plain and over TLS."""
+
+    def __init__(self, directory, program, cpu):
+        self.port, self.tls_port = _free_ports(2)
+        self.certificate = _certificate(directory)
+        self.subject = _run_nginx("upstream", directory, program, cpu, f"""
+  ssl_certificate {self.certificate};
+  ssl_certificate_key {directory}/upstream.key;
+  server {{
+    listen unix:{directory}/upstream.sock;
+    listen 127.0.0.1:{self.port} backlog=4096;
+    listen 127.0.0.1:{self.tls_port} ssl backlog=4096;
+    location / {{ return 200 "{'x' * body_size}"; }}
+  }}""")
+        self.subject.wait()
+
+
+def _free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _certificate(directory):
+    made = directory / "upstream.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", directory / "upstream.key",
+                    "-out", made], check=True, capture_output=True)
+    return made
+
+
+def nginx_proxy(directory, program, cpu, origin, ca_file=None):
+    """nginx that adds a fixed Authorization to every request, with kept connections to the API and what it does best for
+    large bodies."""
+    scheme, address = origin.split("://")
+    tls = f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca_file}; proxy_ssl_name 127.0.0.1;" if ca_file else ""
+    return _run_nginx("nginx-proxy", directory, program, cpu, f"""
+  upstream api {{ server {address}; keepalive 512; keepalive_requests 1000000000; keepalive_timeout 600s; }}
+  client_max_body_size 0;
+  client_body_buffer_size 1m;
+  server {{
+    listen unix:{directory}/nginx-proxy.sock backlog=4096;
+    location / {{
+      proxy_pass {scheme}://api;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host {address};
+      proxy_set_header Authorization "Bearer {'t' * 900}";
+      proxy_request_buffering off;
+      proxy_buffer_size 64k;
+      proxy_buffers 8 64k;
+      proxy_busy_buffers_size 128k;
+      proxy_max_temp_file_size 0;
+      {tls}
+    }}
+  }}""")
+
+
+def relay(directory, build, cpu, port):
+    path = directory / "relay.sock"
+    return Subject("relay", [build / "bench/relay_floor", path, str(port)], path, cpu)
+
+
+def grantd(directory, build, cpu, token_endpoint, definitions=("x",), apis=""):
+    """`apis` is TOML of further tables."""
     path = directory / "grantd.sock"
     configuration = directory / "grantd.toml"
     clients = "\n".join(f"""
@@ -133,6 +207,7 @@ log_level = "warning"
 max_connections = 8192
 max_connections_per_user = 8192
 idle_timeout = "10m"
-{clients}""")
+{clients}
+{apis}""")
     configuration.chmod(0o600)
     return Subject("grantd", [build / "daemon/grantd", "--config", configuration], path, cpu)

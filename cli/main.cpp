@@ -1,4 +1,7 @@
 // Reads the command line and turns every way a command can end into an exit status; the commands do the rest.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <system_error>
@@ -61,6 +64,10 @@ CLI::App& add_command(CLI::App& app, Context& context, const std::string& name,
 
 int main(int argc, char** argv) {
   using namespace grantd::cli;
+  // A descriptor that is closed would be the daemon's socket next, and the token be written into that.
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(standard, F_GETFD) < 0 && ::open("/dev/null", O_RDONLY) < 0) return request_failed;
+  }
   try {
     return run(argc, argv);
   } catch (const grantd::Error& error) {

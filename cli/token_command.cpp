@@ -49,7 +49,7 @@ void add_token_command(CLI::App& app, Context& context) {
           .add_option("--min-valid", arguments->min_valid,
                       "Least validity in seconds; a token with less left is renewed first")
           ->type_name("SECONDS")
-          ->check(CLI::NonNegativeNumber);
+          ->check(CLI::Range(std::int64_t{0}, std::int64_t{31'536'000}));
   command.add_flag("--force-renewal", arguments->request.force_renewal,
                    "Ask the authorization server even where a valid token is cached");
   auto* header = command.add_flag("--header", arguments->header, "Print the whole Authorization header");

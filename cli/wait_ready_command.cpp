@@ -32,6 +32,8 @@ std::optional<Error> ask(const Context& context, milliseconds timeout) {
   }
 }
 
+constexpr double longest_wait = 86400;
+
 int run(const Context& context, double seconds) {
   const auto deadline = Clock::now() + milliseconds{static_cast<std::int64_t>(seconds * 1000)};
   bool reached = false;
@@ -60,7 +62,11 @@ void add_wait_ready_command(CLI::App& app, Context& context) {
   command.add_option("--timeout", *seconds, "Give up after this many seconds")
       ->type_name("S")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 86400.0));
+      ->check([](const std::string& text) {
+        double given = 0;
+        const bool number = CLI::detail::lexical_cast(text, given) && given >= 0 && given <= longest_wait;
+        return number ? std::string{} : "expected a number of seconds from 0 to 86400";
+      });
   command.callback([&context, seconds] { context.exit_status = run(context, *seconds); });
 }
 

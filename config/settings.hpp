@@ -86,6 +86,7 @@ struct EnvironmentSource {
 /// Shared, because Settings are copied and secrets are not.
 struct InlineSource {
   std::shared_ptr<const common::Secret> value;
+  bool operator==(const InlineSource& other) const { return value->reveal() == other.value->reveal(); }
 };
 using SecretSource = std::variant<FileSource, CredentialSource, EnvironmentSource, InlineSource>;
 

@@ -24,7 +24,8 @@ namespace {
 constexpr std::chrono::seconds longest_drain{10};
 // Threads for requests to authorization servers and name lookups, and how many more may hang in a dead
 // resolver.
-constexpr std::size_t worker_limit = 64;
+constexpr std::size_t worker_limit = 256;
+constexpr std::size_t lookup_limit = 16;
 constexpr std::size_t abandoned_worker_limit = 64;
 
 }  // namespace
@@ -48,6 +49,8 @@ struct App::State {
   AppParts parts;
   Loop loop{parts.clock};
   Workers workers{worker_limit, abandoned_worker_limit};
+  Workers lookups{lookup_limit,
+                  abandoned_worker_limit};  // of APIs' names, so that these never wait for the others
   Metrics metrics;
   HttplibTransport transport{loop, workers, parts.clock};
   EndpointParts endpoint{loop.timers(), parts.entropy, transport, parts.log};
@@ -55,7 +58,7 @@ struct App::State {
   EndpointDoctor doctor{loop, workers, parts.clock, endpoint};
   CurrentCatalog catalog;
   ConfigurationReader reader;
-  ProxyHandler proxy{{loop, workers, parts.entropy, parts.log, catalog}};
+  ProxyHandler proxy{{loop, lookups, parts.entropy, parts.log, catalog}};
   Router router{{.timers = loop.timers(),
                  .entropy = parts.entropy,
                  .log = parts.log,
@@ -195,6 +198,6 @@ std::expected<void, std::string> App::run(Configuration configuration) {
   return {};
 }
 
-bool App::threads_ended() const { return state_->workers.idle(); }
+bool App::threads_ended() const { return state_->workers.idle() && state_->lookups.idle(); }
 
 }  // namespace grantd::daemon

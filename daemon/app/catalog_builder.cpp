@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "daemon/crypto/digest.hpp"
@@ -52,6 +53,19 @@ std::string identity_of(const config::ClientSettings& client, const EndpointCred
   }
   const auto digest = sha256(text.reveal());
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+/// Whether what was read for one definition is good for the other: also what can no longer be read, and a key
+/// that was made here.
+bool same_credentials(const config::ClientSettings& a, const config::ClientSettings& b) {
+  const auto parts = [](const config::ClientSettings& client) {
+    return std::tie(client.client_id, client.auth_method, client.authorization_header_style,
+                    client.client_secret, client.client_secret_next_file, client.private_key,
+                    client.private_key_passphrase_file, client.private_key_id, client.signing_alg,
+                    client.certificate_file, client.client_assertion_file, client.tls.cert_file,
+                    client.tls.key_file, client.dpop, client.dpop_key, client.dpop_alg);
+  };
+  return parts(a) == parts(b);
 }
 
 }  // namespace
@@ -111,28 +125,32 @@ void CatalogBuilder::keep_unchanged(std::shared_ptr<const config::ApiSettings>& 
 
 CatalogBuilder::Kept CatalogBuilder::entry_for(const std::shared_ptr<const config::ClientSettings>& settings,
                                                std::vector<Variant> configured) {
-  EndpointCredentials credentials{.authentication = make_client_authentication(settings, endpoint_.log)};
-  if (settings->dpop) credentials.dpop = std::make_shared<DpopKeySource>(settings, endpoint_.log);
-  std::string identity = identity_of(*settings, credentials);
   const auto before = kept_.find(settings->name);
-  const bool same = before != kept_.end() && before->second.identity == identity;
-  if (same && settings->dpop && !settings->dpop_key) credentials.dpop = before->second.dpop;
-  const auto dpop = credentials.dpop;
+  EndpointCredentials credentials;
+  if (before != kept_.end() && same_credentials(*before->second.settings, *settings)) {
+    credentials = before->second.credentials;
+  } else {
+    credentials.authentication = make_client_authentication(settings, endpoint_.log);
+    if (settings->dpop) credentials.dpop = std::make_shared<DpopKeySource>(settings, endpoint_.log);
+  }
+  std::string identity = identity_of(*settings, credentials);
   auto& metrics = metrics_.client(settings->name);
-  auto fetcher = std::make_shared<EndpointFetcher>(settings, std::move(credentials), endpoint_, metrics);
+  auto fetcher = std::make_shared<EndpointFetcher>(settings, credentials, endpoint_, metrics);
   CacheRules rules{.client = settings->name,
                    .refresh_before_expiry = settings->refresh_before_expiry,
                    .prefetch = settings->prefetch,
                    .max_variants = settings->max_variants,
                    .max_provoked_requests = settings->max_provoked_requests,
                    .configured = std::move(configured)};
-  if (same) {
-    before->second.tokens->reconfigure(std::move(rules), std::move(fetcher));
-    return {std::move(identity), before->second.tokens, dpop};
+  std::shared_ptr<TokenCache> tokens;
+  if (before != kept_.end() && before->second.identity == identity) {
+    tokens = before->second.tokens;
+    tokens->reconfigure(std::move(rules), std::move(fetcher));
+  } else {
+    const CacheParts parts{endpoint_.timers, endpoint_.entropy, endpoint_.log, metrics};
+    tokens = std::make_shared<TokenCache>(std::move(rules), std::move(fetcher), parts);
   }
-  const CacheParts parts{endpoint_.timers, endpoint_.entropy, endpoint_.log, metrics};
-  return {std::move(identity), std::make_shared<TokenCache>(std::move(rules), std::move(fetcher), parts),
-          dpop};
+  return {std::move(identity), std::move(tokens), settings, std::move(credentials)};
 }
 
 }  // namespace grantd::daemon

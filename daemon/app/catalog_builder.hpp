@@ -24,7 +24,8 @@ class CatalogBuilder {
   struct Kept {
     std::string identity;
     std::shared_ptr<TokenCache> tokens;
-    std::shared_ptr<DpopKeySource> dpop;  // a key that was made here is kept as long as the cache
+    std::shared_ptr<const config::ClientSettings> settings;
+    EndpointCredentials credentials;
   };
   /// The settings object of an unchanged API stays the same one: connections to it hang on that.
   void keep_unchanged(std::shared_ptr<const config::ApiSettings>& api) const;

@@ -165,6 +165,8 @@ void CachedVariant::store(TokenPtr token, const Flight& flight) {
   used_ = false;
   from_rejection_ = flight.replaces_rejected;
   if (!from_rejection_) guard_step_ = seconds{0};
+  // The next rejection of the same token is one more, not the one that was guarded against.
+  if (from_rejection_ && same_token_again_) guarded_version_.clear();
 }
 
 void CachedVariant::remember(const FetchError& failure) {

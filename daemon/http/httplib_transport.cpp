@@ -12,6 +12,7 @@ namespace grantd::daemon {
 namespace {
 
 constexpr std::size_t most_kept_contexts = 8;
+constexpr std::size_t most_to_one_destination = 16;
 // A worker sees the deadline too and says better what it waited for, so it goes first.
 constexpr std::chrono::milliseconds grace{50};
 
@@ -28,8 +29,13 @@ struct HttplibTransport::Call {
   Done done;
   std::function<void()> on_deadline;
   common::Timer deadline;
+  common::BootTime until{};
+  std::string destination{};
+  HttpRequest request{};  // until it is started
+  TransportOptions options{};
   Workers::Ticket ticket{};
   Calls::iterator place{};
+  bool running = false;  // counts among the destination's
   bool finished = false;
 };
 
@@ -42,19 +48,40 @@ void HttplibTransport::send(HttpRequest request, TransportOptions options, commo
                             Done done) {
   auto call = std::make_shared<Call>(loop_.timers(), std::move(done));
   call->place = calls_.insert(calls_.end(), call);
+  call->until = deadline;
+  call->destination = (options.proxy ? *options.proxy : request.url).authority();
   const std::string host = request.url.host;
-  KeptContext kept;
-  if (request.url.tls) kept = take_context(host, options.tls);
+  call->request = std::move(request);
+  call->options = std::move(options);
+  call->on_deadline = [this, host, waiting = call.get()] {
+    waiting->ticket.abandon();
+    const auto keep = *waiting->place;
+    release(*keep);
+    finish(keep, std::unexpected(TransportError{.kind = TransportError::Kind::timed_out,
+                                                .detail = "no answer from " + host + " in time"}));
+  };
+  call->deadline.arm(deadline + grace);
+  Destination& destination = destinations_[call->destination];
+  if (destination.running < most_to_one_destination) {
+    start(call);
+  } else {
+    destination.waiting.push_back(call);
+  }
+}
 
+void HttplibTransport::start(const std::shared_ptr<Call>& call) {
+  ++destinations_[call->destination].running;
+  call->running = true;
   struct Job {
     HttpRequest request;
     TransportOptions options;
-    KeptContext kept;
-    std::expected<HttpResponse, TransportError> result;
+    KeptContext kept{};
+    std::expected<HttpResponse, TransportError> result{};
   };
-  auto job = std::make_shared<Job>(Job{
-      .request = std::move(request), .options = std::move(options), .kept = std::move(kept), .result = {}});
-  call->ticket = workers_.run([this, job, deadline, weak = std::weak_ptr(call)] {
+  auto job =
+      std::make_shared<Job>(Job{.request = std::move(call->request), .options = std::move(call->options)});
+  if (job->request.url.tls) job->kept = take_context(job->request.url.host, job->options.tls);
+  call->ticket = workers_.run([this, job, deadline = call->until, weak = std::weak_ptr(call)] {
     auto ready = job->request.url.tls ? renew(job->kept) : std::expected<void, TransportError>{};
     job->result =
         ready ? exchange_with_httplib(job->request, job->options, clock_, deadline, job->kept.context.get())
@@ -62,15 +89,25 @@ void HttplibTransport::send(HttpRequest request, TransportOptions options, commo
     common::wipe_stack();
     loop_.post([this, job, weak] {
       if (job->kept.context) keep_context(std::move(job->kept));
-      if (const auto waiting = weak.lock()) finish(waiting, std::move(job->result));
+      const auto waiting = weak.lock();
+      if (!waiting) return;
+      release(*waiting);
+      finish(waiting, std::move(job->result));
     });
   });
-  call->on_deadline = [this, host, waiting = call.get()] {
-    waiting->ticket.abandon();
-    finish(*waiting->place, std::unexpected(TransportError{.kind = TransportError::Kind::timed_out,
-                                                           .detail = "no answer from " + host + " in time"}));
-  };
-  call->deadline.arm(deadline + grace);
+}
+
+void HttplibTransport::release(Call& call) {
+  if (!std::exchange(call.running, false)) return;
+  const auto found = destinations_.find(call.destination);
+  Destination& destination = found->second;
+  --destination.running;
+  while (!destination.waiting.empty() && destination.running < most_to_one_destination) {
+    const auto next = destination.waiting.front().lock();
+    destination.waiting.pop_front();
+    if (next && !next->finished) start(next);
+  }
+  if (destination.running == 0) destinations_.erase(found);
 }
 
 void HttplibTransport::finish(std::shared_ptr<Call> call,

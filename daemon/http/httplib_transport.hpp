@@ -1,6 +1,8 @@
 #pragma once
 
+#include <deque>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -23,6 +25,14 @@ class HttplibTransport final : public Transport {
 
  private:
   struct Call;
+  /// One host and port: its requests under way, and those that wait for one of them to end, so that a server
+  /// that hangs leaves workers for the others.
+  struct Destination {
+    std::size_t running = 0;
+    std::deque<std::weak_ptr<Call>> waiting{};
+  };
+  void start(const std::shared_ptr<Call>& call);
+  void release(Call& call);
   using Calls = std::list<std::shared_ptr<Call>>;
   void finish(std::shared_ptr<Call> call, std::expected<HttpResponse, TransportError> result);
   /// A context for connections to one host, and what its files were like when it was made.
@@ -41,6 +51,7 @@ class HttplibTransport final : public Transport {
   Workers& workers_;
   const common::Clock& clock_;
   Calls calls_;
+  std::map<std::string, Destination> destinations_;
   /// Those that no worker uses; the newest last.
   std::list<KeptContext> contexts_;
 };

@@ -13,6 +13,7 @@
 namespace grantd::daemon::http1 {
 namespace {
 
+constexpr std::size_t longest_extension = 4096;
 constexpr std::size_t most_size_digits = 16;  // what 64 bits hold
 constexpr std::size_t largest_trailer = 8 * 1024;
 
@@ -24,7 +25,8 @@ bool is_good_trailer_line(std::string_view line) {
 
 }  // namespace
 
-BodyDecoder::BodyDecoder(BodyLength length) : state_(State::complete), left_(length.size) {
+BodyDecoder::BodyDecoder(BodyLength length, ChunkExtensions extensions)
+    : state_(State::complete), extensions_(extensions), left_(length.size) {
   using Kind = BodyLength::Kind;
   if (length.kind == Kind::fixed && length.size > 0) state_ = State::fixed;
   if (length.kind == Kind::until_close) state_ = State::until_close;
@@ -83,6 +85,7 @@ std::expected<std::size_t, std::string_view> BodyDecoder::take_chunk_size(std::s
   }
   if (digits == input.size()) return 0;
   if (digits == 0) return std::unexpected("a chunk's size is not a hexadecimal number");
+  if (extensions_ == ChunkExtensions::ignored) return skip_extension(input, digits, size);
   if (input[digits] == ';') return std::unexpected("chunk extensions are not accepted");
   if (input[digits] != '\r') return std::unexpected("a chunk's size is not a hexadecimal number");
   if (digits + 1 == input.size()) return 0;
@@ -90,6 +93,28 @@ std::expected<std::size_t, std::string_view> BodyDecoder::take_chunk_size(std::s
   left_ = size;
   state_ = size == 0 ? State::trailer : State::chunk_data;
   return digits + 2;
+}
+
+// RFC 9112 section 7.1.1: a recipient ignores what it does not know; blanks before it are an old habit of
+// servers.
+std::expected<std::size_t, std::string_view> BodyDecoder::skip_extension(std::span<const char> input,
+                                                                         std::size_t begin,
+                                                                         std::uint64_t size) {
+  const char first = input[begin];
+  if (first != ';' && first != ' ' && first != '\t' && first != '\r') {
+    return std::unexpected("a chunk's size is not a hexadecimal number");
+  }
+  const auto* end = static_cast<const char*>(std::memchr(input.data() + begin, '\n', input.size() - begin));
+  const std::size_t length = end == nullptr ? input.size() : static_cast<std::size_t>(end - input.data()) + 1;
+  if (length - begin > longest_extension) return std::unexpected("a chunk's extension is too long");
+  if (end == nullptr) return 0;
+  if (end == input.data() + begin || end[-1] != '\r')
+    return std::unexpected("a chunk's size is not followed by CRLF");
+  const std::string_view text{input.data() + begin, length - begin - 2};
+  if (!syntax::is_field_value(text)) return std::unexpected("a chunk's extension has control characters");
+  left_ = size;
+  state_ = size == 0 ? State::trailer : State::chunk_data;
+  return length;
 }
 
 std::expected<std::size_t, std::string_view> BodyDecoder::take_chunk_end(std::span<const char> input) {

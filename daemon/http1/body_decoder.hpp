@@ -8,11 +8,15 @@
 
 namespace grantd::daemon::http1 {
 
-/// Takes the framing off a body, without copying: it gives views into its input. Strict: chunk extensions,
-/// sizes with signs, bare LF and trailers over 8 KiB are errors; trailer fields are dropped.
+/// What is made of chunk extensions (RFC 9112 section 7.1.1): in a request they are a way to smuggle, in a
+/// response an old habit.
+enum class ChunkExtensions { refused, ignored };
+
+/// Takes the framing off a body, without copying: it gives views into its input. Strict: sizes with signs,
+/// bare LF and trailers over 8 KiB are errors; trailer fields are dropped.
 class BodyDecoder {
  public:
-  explicit BodyDecoder(BodyLength length);
+  explicit BodyDecoder(BodyLength length, ChunkExtensions extensions = ChunkExtensions::refused);
 
   struct Piece {
     std::size_t consumed = 0;      // bytes of the input that are done with, framing included
@@ -31,10 +35,13 @@ class BodyDecoder {
   enum class State { fixed, until_close, chunk_size, chunk_data, chunk_end, trailer, complete };
   // Each gives how many bytes it consumed; 0: more input is needed.
   std::expected<std::size_t, std::string_view> take_chunk_size(std::span<const char> input);
+  std::expected<std::size_t, std::string_view> skip_extension(std::span<const char> input, std::size_t begin,
+                                                              std::uint64_t size);
   std::expected<std::size_t, std::string_view> take_chunk_end(std::span<const char> input);
   std::expected<std::size_t, std::string_view> take_trailer_line(std::span<const char> input);
 
   State state_;
+  ChunkExtensions extensions_;
   std::uint64_t left_ = 0;
   std::size_t trailer_size_ = 0;
 };

@@ -34,22 +34,31 @@ std::string reduce(std::string_view text) {
   return reduced;
 }
 
+// Both are reduced, so that a secret is found in whatever of it would travel on, and without regard to case,
+// because percent-encoding has two.
+bool repeats(std::string_view reduced, std::span<const std::string_view> confidential) {
+  const auto lower = [](std::string text) {
+    std::ranges::transform(text, text.begin(), ascii::to_lower);
+    return text;
+  };
+  const std::string text = lower(std::string{reduced});
+  return std::ranges::any_of(confidential, [&](std::string_view secret) {
+    const std::string wanted = lower(reduce(secret));
+    return !wanted.empty() && text.find(wanted) != std::string::npos;
+  });
+}
+
 }  // namespace
 
 std::string reduce_server_text(std::string_view text, std::span<const std::string_view> confidential) {
   std::string reduced = reduce(text);
-  // Both are reduced, so that a secret is found in whatever of it would travel on.
-  for (const std::string_view secret : confidential) {
-    const std::string reduced_secret = reduce(secret);
-    if (!reduced_secret.empty() && reduced.find(reduced_secret) != std::string::npos) {
-      return std::string{withheld};
-    }
-  }
+  if (repeats(reduced, confidential)) return std::string{withheld};
   reduced.resize(std::min(reduced.size(), longest_server_text));
   return reduced;
 }
 
-std::string reduce_scope(std::string_view text) {
+std::string reduce_scope(std::string_view text, std::span<const std::string_view> confidential) {
+  if (repeats(reduce(text), confidential)) return {};
   std::string scope;
   while (!text.empty()) {
     const auto end = std::min(text.find(' '), text.size());

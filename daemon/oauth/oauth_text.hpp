@@ -13,7 +13,7 @@ namespace grantd::daemon {
 std::string reduce_server_text(std::string_view text, std::span<const std::string_view> confidential);
 
 /// The scope of a response, reduced to RFC 6749 section 3.3: scope tokens with a space between them, at most
-/// 16384 characters.
-std::string reduce_scope(std::string_view text);
+/// 16384 characters. Empty where it repeats one of `confidential`.
+std::string reduce_scope(std::string_view text, std::span<const std::string_view> confidential);
 
 }  // namespace grantd::daemon

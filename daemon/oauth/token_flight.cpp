@@ -19,6 +19,8 @@ namespace {
 // So long the transport may take to say itself what it was waiting for, which tells more than a bare timeout.
 constexpr common::BootClock::duration grace = std::chrono::milliseconds{100};
 
+constexpr std::size_t shortest_key = 12;
+
 std::int64_t milliseconds(common::BootClock::duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
 }
@@ -263,6 +265,13 @@ JudgementContext TokenFlight::judgement_context() const {
                            .default_lifetime = context_->settings->default_lifetime,
                            .scope = scope_text(order_.variant)};
   for (const common::Secret& form : sent_) judging.confidential.push_back(form.reveal());
+  // Either may hold a key. What is short is a word rather than a secret, and stands in many a sentence.
+  for (const auto& [_, value] : context_->settings->headers) {
+    if (value.size() >= shortest_key) judging.confidential.push_back(value);
+  }
+  for (const auto& [_, value] : order_.variant.parameters) {
+    if (value.size() >= shortest_key) judging.confidential.push_back(value);
+  }
   return judging;
 }
 

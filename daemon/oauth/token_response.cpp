@@ -38,11 +38,11 @@ std::optional<TokenType> token_type_of(const JsonValue& value) {
   return std::nullopt;
 }
 
-std::string granted_scope(const JsonValue& value, const std::string& asked) {
+std::string granted_scope(const JsonValue& value, const JudgementContext& context) {
   using Kind = JsonValue::Kind;
-  if (value.kind != Kind::string && value.kind != Kind::strings) return asked;
-  std::string scope = reduce_scope(value.text.reveal());
-  return scope.empty() ? asked : scope;
+  if (value.kind != Kind::string && value.kind != Kind::strings) return context.scope;
+  std::string scope = reduce_scope(value.text.reveal(), context.confidential);
+  return scope.empty() ? context.scope : scope;
 }
 
 seconds lifetime(const JsonValue& expires_in, std::string_view token, const JudgementContext& context) {
@@ -87,7 +87,7 @@ Judgement judge_success(const HttpResponse& response, const JudgementContext& co
   }
   return TokenGrant{.access_token = common::Secret{token},
                     .type = *type,
-                    .scope = granted_scope((*members)["scope"], context.scope),
+                    .scope = granted_scope((*members)["scope"], context),
                     .version = token_version(token),
                     .lifetime = lifetime((*members)["expires_in"], token, context)};
 }

@@ -19,7 +19,8 @@ using common::Error;
 using common::ErrorCode;
 
 constexpr int max_informational = 32;
-constexpr std::size_t max_drained = RelayMemory::block_size;
+constexpr std::size_t max_drained = std::size_t{64} * 1024;
+constexpr std::size_t longest_head = std::size_t{64} * 1024;
 
 awaitable<void> renew(std::shared_ptr<CatalogClient> client, GrantedRequest request) {
   co_await obtain_token(std::move(client), std::move(request));
@@ -151,7 +152,7 @@ awaitable<common::Result<void>> ProxiedCall::read_head() {
       continue;
     }
     buffer_.make_room();
-    if (buffer_.full())
+    if (buffer_.size() >= longest_head)
       co_return common::fail(ErrorCode::api_unreachable, "the API's response head is over 64 KiB");
     if (pump_.completely_sent()) {
       if (!deadline) deadline = loop_.timers().now() + settings_.response_timeout;
@@ -256,7 +257,7 @@ void ProxiedCall::renew_in_background() {
 }
 
 bool ProxiedCall::drain_now() {
-  http1::BodyDecoder decoder{response_.body};
+  http1::BodyDecoder decoder{response_.body, http1::ChunkExtensions::ignored};
   std::size_t drained = 0;
   while (true) {
     while (!decoder.complete()) {

@@ -10,59 +10,88 @@
 
 namespace grantd::daemon {
 
-/// Memory for relaying, kept for the next request instead of being given back. Loop thread only.
-struct RelayMemory {
-  static constexpr std::size_t block_size = std::size_t{64} * 1024;
-  static constexpr std::size_t max_spare = 32;
+/// Memory for relaying, kept for the next request instead of being given back. Small blocks are what most
+/// responses need, and there may be one for each call under way; large ones make long bodies cheap, because a
+/// read then takes what the kernel has. Loop thread only.
+class RelayMemory {
+ public:
+  static constexpr std::size_t small = std::size_t{8} * 1024;
+  static constexpr std::size_t large = std::size_t{256} * 1024;
   using Block = std::unique_ptr<char[]>;
 
-  std::vector<Block> spare{};
-
-  Block take() {
+  Block take(std::size_t size) {
+    auto& spare = spare_of(size);
     // Not initialized: a page that no response reaches costs no memory.
-    if (spare.empty()) return std::make_unique_for_overwrite<char[]>(block_size);
+    if (spare.empty()) return std::make_unique_for_overwrite<char[]>(size);
     Block block = std::move(spare.back());
     spare.pop_back();
     return block;
   }
-  void give_back(Block block) {
-    if (spare.size() < max_spare) spare.push_back(std::move(block));
+  void give_back(Block block, std::size_t size) {
+    auto& spare = spare_of(size);
+    if (spare.size() < (size == small ? most_small : most_large)) spare.push_back(std::move(block));
   }
+
+ private:
+  static constexpr std::size_t most_small = 512;
+  static constexpr std::size_t most_large = 16;
+  std::vector<Block>& spare_of(std::size_t size) { return size == small ? small_ : large_; }
+
+  std::vector<Block> small_{};
+  std::vector<Block> large_{};
 };
 
-/// What was read from an API and not yet dealt with: filled at the end, used up from the front.
+/// What was read from an API and not yet dealt with: filled at the end, used up from the front. Begins small,
+/// and becomes large when it was filled to the brim.
 class RelayBuffer {
  public:
   explicit RelayBuffer(std::shared_ptr<RelayMemory> memory)
-      : memory_(std::move(memory)), block_(memory_->take()) {}
-  ~RelayBuffer() { memory_->give_back(std::move(block_)); }
+      : memory_(std::move(memory)), block_(memory_->take(RelayMemory::small)) {}
+  ~RelayBuffer() { memory_->give_back(std::move(block_), capacity_); }
   RelayBuffer(const RelayBuffer&) = delete;
   RelayBuffer& operator=(const RelayBuffer&) = delete;
 
   std::span<const char> unused() const { return {block_.get() + begin_, end_ - begin_}; }
   std::string_view text() const { return {block_.get() + begin_, end_ - begin_}; }
+  std::size_t size() const { return end_ - begin_; }
   bool empty() const { return begin_ == end_; }
-  bool full() const { return end_ == RelayMemory::block_size; }
+  bool full() const { return end_ == capacity_; }
 
   /// Where the next bytes go. Empty when `full`.
-  std::span<char> space() { return {block_.get() + end_, RelayMemory::block_size - end_}; }
-  void filled(std::size_t size) { end_ += size; }
+  std::span<char> space() { return {block_.get() + end_, capacity_ - end_}; }
+  void filled(std::size_t size) {
+    end_ += size;
+    to_the_brim_ |= full();
+  }
   /// The bytes stay where they are until `make_room` or `clear`.
   void consume(std::size_t size) { begin_ += size; }
-  /// Moves what is unused to the front; views into the buffer end here.
+  /// Moves what is unused to the front; views into the buffer end here. It is full afterwards only if it is
+  /// large.
   void make_room() {
+    if (to_the_brim_ && capacity_ == RelayMemory::small) return enlarge();
     if (begin_ == 0) return;
-    std::memmove(block_.get(), block_.get() + begin_, end_ - begin_);
+    std::memmove(block_.get(), block_.get() + begin_, size());
     end_ -= begin_;
     begin_ = 0;
   }
   void clear() { begin_ = end_ = 0; }
 
  private:
+  void enlarge() {
+    RelayMemory::Block larger = memory_->take(RelayMemory::large);
+    std::memcpy(larger.get(), block_.get() + begin_, size());
+    memory_->give_back(std::exchange(block_, std::move(larger)), capacity_);
+    capacity_ = RelayMemory::large;
+    end_ -= begin_;
+    begin_ = 0;
+  }
+
   std::shared_ptr<RelayMemory> memory_;
   RelayMemory::Block block_;
+  std::size_t capacity_ = RelayMemory::small;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  bool to_the_brim_ = false;
 };
 
 }  // namespace grantd::daemon

@@ -17,7 +17,10 @@ asio::const_buffer text(std::string_view characters) {
 }  // namespace
 
 ResponseRelay::ResponseRelay(Parts parts, std::string head, http1::BodyLength length, ResponseFraming framing)
-    : parts_(parts), head_(std::move(head)), decoder_(length), framing_(framing) {}
+    : parts_(parts),
+      head_(std::move(head)),
+      decoder_(length, http1::ChunkExtensions::ignored),
+      framing_(framing) {}
 
 bool ResponseRelay::decode() {
   pieces_.clear();
@@ -58,11 +61,7 @@ awaitable<bool> ResponseRelay::write(bool last) {
 }
 
 awaitable<ResponseRelay::Filled> ResponseRelay::fill(std::chrono::milliseconds idle_timeout) {
-  if (parts_.buffer.empty()) {
-    parts_.buffer.clear();
-  } else {
-    parts_.buffer.make_room();
-  }
+  parts_.buffer.make_room();
   if (parts_.buffer.full()) co_return Filled::broken;
   auto read = parts_.connection.read_now(parts_.buffer.space());
   if (!read) {

@@ -21,7 +21,15 @@ namespace {
 
 constexpr std::chrono::seconds head_time{10};
 constexpr std::chrono::seconds linger_time{2};
+constexpr std::chrono::milliseconds watch_delay{20};
 constexpr std::size_t most_lingered = 512 * 1024;
+
+// Nobody knows here whether the request was for an API, whose own answer this must not be taken for.
+LocalResponse own_answer(const Error& error) {
+  LocalResponse response = problem_response(error);
+  response.extra_headers.append(local_api::error_header).append(": ").append(name(error.code)).append("\r\n");
+  return response;
+}
 
 }  // namespace
 
@@ -31,10 +39,12 @@ HttpSession::Deadlines::Deadlines(common::TimerQueue& timers, HttpSession& sessi
              session.read_timed_out_ = true;
              session.socket_.cancel();
            }),
-      write(timers, [&session] {
-        session.write_timed_out_ = true;
-        session.socket_.cancel();
-      }) {}
+      write(timers,
+            [&session] {
+              session.write_timed_out_ = true;
+              session.socket_.cancel();
+            }),
+      watch(timers, [&session] { session.watch_caller(); }) {}
 
 HttpSession::HttpSession(std::shared_ptr<ServerState> state, common::UniqueFd socket, PeerIdentity peer,
                          Handler& handler, ServerState::Origin origin)
@@ -192,9 +202,9 @@ awaitable<void> HttpSession::refuse(Error error) {
   head_ = http1::RequestHead{};
   head_.keep_alive = false;
   written_ = false;
-  LocalResponse response = problem_response(error);
+  LocalResponse response = own_answer(error);
   if (error.code == ErrorCode::method_not_allowed) {
-    response.extra_headers = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+    response.extra_headers += "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
   }
   co_await respond(std::move(response));
   co_await linger();
@@ -205,8 +215,8 @@ awaitable<bool> HttpSession::end_request(std::exception_ptr failure) {
   if (failure || (!finished_ && !written_ && !broken_)) report_failure(failure);
   if (!finished_ && !written_ && !broken_) {
     broken_ = true;
-    LocalResponse response = problem_response(
-        {.code = ErrorCode::internal_error, .detail = "a bug in the daemon; its log says more"});
+    LocalResponse response =
+        own_answer({.code = ErrorCode::internal_error, .detail = "a bug in the daemon; its log says more"});
     co_await respond(std::move(response));
   }
   if (!finished_) co_return false;
@@ -250,11 +260,17 @@ awaitable<void> HttpSession::linger() {
 
 void HttpSession::on_caller_gone(std::move_only_function<void()> action) {
   gone_action_ = std::move(action);
-  if (gone_action_ && phase_ == Phase::handling) watch_caller();
+  if (!deadlines_) return;
+  // Most requests are over before it is worth a system call to be told.
+  if (gone_action_ && phase_ == Phase::handling) {
+    deadlines_->watch.arm_after(watch_delay);
+  } else {
+    deadlines_->watch.disarm();
+  }
 }
 
 void HttpSession::watch_caller() {
-  if (watching_ || !socket_.is_open()) return;
+  if (!gone_action_ || watching_ || !socket_.is_open()) return;
   watching_ = true;
   // A half-closed connection is readable; only a closed one has the kernel report an error condition. (So
   // does urgent data, which no caller has a reason to send.)

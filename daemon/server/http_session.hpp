@@ -48,6 +48,7 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
     Deadlines(common::TimerQueue& timers, HttpSession& session);
     common::Timer read;
     common::Timer write;
+    common::Timer watch;
   };
 
   awaitable<void> run();

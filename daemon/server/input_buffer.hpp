@@ -12,7 +12,7 @@ namespace grantd::daemon {
 /// nothing.
 class BufferPool {
  public:
-  static constexpr std::size_t large = 64 * 1024;
+  static constexpr std::size_t large = 256 * 1024;
 
   std::unique_ptr<char[]> take();
   void give_back(std::unique_ptr<char[]> buffer);

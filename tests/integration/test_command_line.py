@@ -243,3 +243,16 @@ def test_a_long_transfer_shows_its_progress_on_a_terminal_alone(daemon, api_serv
     assert process.returncode == 0 and body == quiet.stdout
     assert b"of 1.9 MiB" in shown and b" %" in shown and b"/s" in shown
     assert shown.endswith(b"\r\x1b[K")
+
+
+def test_a_token_is_not_written_into_a_socket_where_standard_output_is_closed(daemon):
+    command = f"exec {control_program} --socket {daemon.socket} token catalog.client >&-"
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30)
+    assert result.returncode == 1 and "standard output" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("wait-ready", "--timeout", "nan"), ("wait-ready", "--timeout", "-1"),
+                                       ("wait-ready", "--timeout", "1e99"), ("token", "a", "--min-valid", "-1")])
+def test_numbers_out_of_range_are_usage(daemon, arguments):
+    result = run(daemon, *arguments)
+    assert result.returncode == 64 and len(result.stderr) < 300

@@ -2,12 +2,13 @@
 
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from authorization_server import answer, delayed, drip, hang, token
+from authorization_server import AuthorizationServer, answer, delayed, drip, hang, token
 from grantd import client, until
 from problems import assert_problem
 
@@ -127,3 +128,24 @@ def test_the_deadline_does_not_cut_a_server_that_is_merely_slow(start_daemon, au
     authorization_server.otherwise = delayed(0.6, token())
     assert start_daemon(one(authorization_server, request_timeout="5s")).get_token("a").status == 200
     assert authorization_server.count == 1
+
+
+def test_a_server_that_hangs_leaves_the_others_alone(start_daemon, authorization_server, api_server, in_parallel):
+    """More callers of one silent server than the daemon has threads for its sake; and an API whose name must be looked up."""
+    silent = AuthorizationServer()
+    silent.script_always(hang())
+    apis = {"x": {"client": "b", "base_url": f"http://localhost:{api_server.port}", "allow_insecure_http": True}}
+    daemon = start_daemon({"clients": {"a": client(silent, allow_overrides=["scope"], request_timeout="8s",
+                                                   max_provoked_requests=1000),
+                                       "b": client(authorization_server)}, "apis": apis})
+    callers = threading.Thread(target=lambda: in_parallel(lambda n: daemon.get_token("a", f"scope=s{n}"), range(100), 100))
+    callers.start()
+    try:
+        until(lambda: silent.connections >= 16)
+        started = time.monotonic()
+        assert daemon.get_token("b").status == 200 and daemon.call("x", "/").status == 200
+        assert time.monotonic() - started < slack
+        assert silent.connections == 16
+    finally:
+        silent.close()
+        callers.join()

@@ -305,3 +305,26 @@ def test_an_unreachable_api_is_told(start_daemon, authorization_server, api_serv
     failed = daemon.call("x", "/")
     assert_problem(failed, "api_unreachable", api="x")
     assert "Bearer" not in json.dumps(failed.json()) and urllib.parse.quote("/") not in failed.json()["title"]
+
+
+@pytest.mark.parametrize("head, status", [
+    (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 40_000 + b"\r\n\r\n", 431),
+    (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+    (b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+], ids=["long head", "two lengths", "connect"])
+def test_a_refusal_before_anybody_knows_whom_it_is_for_is_told_from_an_apis_answer(serve, head, status):
+    with serve().connect() as connection:
+        connection.send(head)
+        answered = connection.read_response("GET")
+    assert answered.status == status and answered.header("Grantd-Error") == answered.code
+
+
+def test_extensions_of_an_apis_chunks_are_ignored(serve, api_server):
+    def give(wire, request):
+        wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n6  \r\n world\r\n0;end\r\n\r\n")
+        return True
+
+    api_server.on("/chunks", give)
+    daemon = serve()
+    for _ in range(2):
+        assert daemon.call("x", "/chunks").body == b"hello world"

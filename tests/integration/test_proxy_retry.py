@@ -1,11 +1,12 @@
 """A 401 of the API: renewed once, sent once more, and what happens where that is not possible."""
 
 import hashlib
+import time
 
 import pytest
 
 from api_server import upload
-from authorization_server import answer, gated, token
+from authorization_server import answer, gated, new_token, token
 from grantd import api, client, until
 from problems import assert_problem
 
@@ -59,6 +60,19 @@ def test_an_api_that_always_refuses_does_not_hammer_the_authorization_server(ser
     for _ in range(20):
         assert daemon.call("x", "/").status == 401
     assert authorization_server.count <= 4
+
+
+def test_a_server_that_gives_the_rejected_token_again_is_not_hammered(start_daemon, authorization_server, api_server):
+    api_server.refuse_all = True
+    same = new_token()
+    authorization_server.script_always(token(access_token=same))
+    daemon = start_daemon({"clients": {"a": client(authorization_server, max_provoked_requests=1000)},
+                           "apis": {"x": api(api_server, "a")}})
+    deadline = time.monotonic() + 4
+    while time.monotonic() < deadline:  # renewed at once, then after 1 s and 2 s
+        assert daemon.call("x", "/").status == 401
+        time.sleep(0.02)
+    assert 3 <= authorization_server.count <= 5
 
 
 def test_retrying_can_be_turned_off(serve, api_server, authorization_server):

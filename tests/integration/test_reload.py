@@ -160,3 +160,19 @@ def test_reloads_again_and_again_do_no_harm(start_daemon, authorization_server, 
 
     assert all(in_parallel(act, range(200), threads=8))
     assert authorization_server.count == 1
+
+
+def test_a_reload_without_the_secrets_file_takes_nothing_away(start_daemon, authorization_server, directory, reload):
+    file = directory / "secret"
+    file.write_text(new_secret())
+    definition = client(authorization_server, client_secret_file=file)
+    del definition["client_secret"]
+    daemon = start_daemon({"clients": {"a": definition}})
+    version = daemon.get_token("a").json()["version"]
+    file.unlink()
+    reload(daemon)
+    assert daemon.get_token("a").json()["version"] == version
+    assert daemon.post_token("a", force_renewal=True).status == 200  # with what was read last
+    file.write_text(new_secret())
+    reload(daemon)
+    assert daemon.post_token("a", force_renewal=True).status == 200

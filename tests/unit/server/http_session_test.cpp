@@ -286,6 +286,7 @@ TEST_CASE("session: a caller that is gone is noticed while its request is handle
     caller.shut_down_sending();
     CHECK(gone == 0);
     caller.close();
+    f.advance(std::chrono::milliseconds{20});
     CHECK(f.until([&] { return gone == 1; }));
     CHECK(f.until([&] { return f.server.connection_count() == 0; }));
     CHECK(gone == 1);
@@ -313,6 +314,8 @@ TEST_CASE(
   caller.close();
   f.settle();
   start.open();
+  f.settle();
+  f.advance(std::chrono::milliseconds{20});
   CHECK(f.until([&] { return f.server.connection_count() == 0; }));
   CHECK_FALSE(first);
   CHECK(second);
