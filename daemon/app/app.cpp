@@ -58,12 +58,14 @@ struct App::State {
   EndpointDoctor doctor{loop, workers, parts.clock, endpoint};
   CurrentCatalog catalog;
   ConfigurationReader reader;
-  ProxyHandler proxy{{loop, lookups, parts.entropy, parts.log, catalog}};
+  RefusalLog refusals{loop.timers(), parts.log};
+  ProxyHandler proxy{{loop, lookups, parts.entropy, parts.log, catalog, refusals}};
   Router router{{.timers = loop.timers(),
                  .entropy = parts.entropy,
                  .log = parts.log,
                  .metrics = metrics,
                  .catalog = catalog,
+                 .refusals = refusals,
                  .apis = proxy,
                  .doctor = doctor,
                  .reload = [this] { return reload_for_caller(); },

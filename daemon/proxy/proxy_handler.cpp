@@ -87,6 +87,7 @@ awaitable<void> ProxyHandler::handle(Exchange& exchange, std::string_view api_na
     co_return co_await refuse_call(exchange, unknown, nullptr, {});
   }
   if (!api->admits(exchange.peer(), parts_.loop.timers().now())) {
+    parts_.refusals.refused(exchange.peer(), api_name);
     const Error denied{
         .code = ErrorCode::access_denied,
         .detail =
@@ -109,7 +110,10 @@ awaitable<void> ProxyHandler::handle(Exchange& exchange, std::string_view api_na
   auto wanted = read_grantd_headers(request);
   if (!wanted) co_return co_await refuse_call(exchange, wanted.error(), api.get(), {});
   auto granted = grant_request(*api->client, api.get(), std::move(*wanted), exchange.peer().uid);
-  if (!granted) co_return co_await refuse_call(exchange, granted.error(), api.get(), {});
+  if (!granted) {
+    if (granted.error().code == ErrorCode::access_denied) parts_.refusals.refused(exchange.peer(), api_name);
+    co_return co_await refuse_call(exchange, granted.error(), api.get(), {});
+  }
 
   ProxiedCall call{{parts_.loop, parts_.entropy, nonces_, memory_}, exchange, api, pool_for(*api)};
   co_await call.run(std::move(*head), std::move(*granted));

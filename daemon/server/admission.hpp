@@ -3,9 +3,9 @@
 #include <memory>
 #include <string_view>
 
+#include "daemon/authz/refusal_log.hpp"
 #include "daemon/catalog/catalog.hpp"
 #include "daemon/server/handler.hpp"
-#include "daemon/server/refusal_log.hpp"
 
 namespace grantd::daemon {
 

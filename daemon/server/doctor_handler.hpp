@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/authz/refusal_log.hpp"
 #include "daemon/catalog/catalog.hpp"
 #include "daemon/server/handler.hpp"
-#include "daemon/server/refusal_log.hpp"
 
 namespace grantd::daemon {
 

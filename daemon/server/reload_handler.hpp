@@ -2,9 +2,9 @@
 
 #include <functional>
 
+#include "daemon/authz/refusal_log.hpp"
 #include "daemon/catalog/catalog.hpp"
 #include "daemon/server/handler.hpp"
-#include "daemon/server/refusal_log.hpp"
 #include "daemon/server/router.hpp"
 
 namespace grantd::daemon {

@@ -74,19 +74,17 @@ constexpr std::string_view doctor_suffix = "/doctor";
 struct Router::Routes {
   explicit Routes(RouterParts p)
       : parts(std::move(p)),
-        refusals(parts.timers, parts.log),
-        tokens(parts.catalog, parts.timers, refusals),
-        dpop(parts.catalog, parts.timers, parts.entropy, refusals),
+        tokens(parts.catalog, parts.timers, parts.refusals),
+        dpop(parts.catalog, parts.timers, parts.entropy, parts.refusals),
         clients(parts.catalog, parts.timers),
-        doctor(parts.catalog, parts.timers, refusals, parts.doctor),
+        doctor(parts.catalog, parts.timers, parts.refusals, parts.doctor),
         apis(parts.catalog, parts.timers),
-        reload(parts.catalog, parts.timers, refusals, parts.reload) {}
+        reload(parts.catalog, parts.timers, parts.refusals, parts.reload) {}
 
   awaitable<void> local(Exchange& exchange);
   awaitable<void> proxy(Exchange& exchange);
 
   RouterParts parts;
-  RefusalLog refusals;
   TokensHandler tokens;
   DpopHandler dpop;
   ClientsHandler clients;

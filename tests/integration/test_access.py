@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from grantd import api, client
+from grantd import api, client, until
 from problems import assert_problem
 
 pytestmark = pytest.mark.root
@@ -126,3 +126,14 @@ def test_the_sockets_default_mode_keeps_others_out_whatever_the_umask(start_daem
     finally:
         os.umask(before)
     assert stat.S_IMODE(daemon.socket.stat().st_mode) == 0o660
+
+
+def test_a_refusal_is_logged_on_either_way(start_daemon, authorization_server, api_server):
+    daemon = serve(start_daemon, authorization_server, {"allow_users": [str(alice)], "scope": "x"},
+                   apis={"p": api(api_server, "a")})
+    daemon.get_token("a", uid=bob)
+    daemon.call("p", "/", uid=bob)
+    daemon.call("p", "/", headers=[("Grantd-Scope", "beyond")], uid=alice)
+    lines = until(lambda: len(found := daemon.events("access_denied")) == 3 and found)
+    assert [line.split("for=")[1].split()[0] for line in lines] == ["a", "p", "p"]
+    assert [f"uid={bob}" in line for line in lines] == [True, True, False]

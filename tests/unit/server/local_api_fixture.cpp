@@ -14,6 +14,7 @@ LocalApiFixture::LocalApiFixture() {
                                                 .log = server.log,
                                                 .metrics = server.metrics,
                                                 .catalog = catalog,
+                                                .refusals = refusals,
                                                 .apis = apis,
                                                 .doctor = doctor,
                                                 .reload = [this]() -> awaitable<ReloadResult> {

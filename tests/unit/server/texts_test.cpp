@@ -2,9 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "daemon/authz/refusal_log.hpp"
 #include "daemon/server/json_text.hpp"
 #include "daemon/server/problem.hpp"
-#include "daemon/server/refusal_log.hpp"
 #include "daemon/server/token_document.hpp"
 #include "daemon/server/token_wishes.hpp"
 #include "tests/fakes/log_recorder.hpp"

@@ -1,5 +1,5 @@
 // A caller that is refused in a loop must not fill the log; what is left out is counted and told afterwards.
-#include "daemon/server/refusal_log.hpp"
+#include "daemon/authz/refusal_log.hpp"
 
 namespace grantd::daemon {
 
