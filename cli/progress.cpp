@@ -16,6 +16,7 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds unseen{1};
 constexpr milliseconds interval{200};
+constexpr double longest_told = 99 * 3600 + 59 * 60 + 59;  // seconds
 constexpr std::size_t narrowest_bar = 10;
 constexpr std::size_t widest_bar = 40;
 
@@ -70,7 +71,8 @@ std::string progress_line(const Transfer& transfer, std::size_t columns) {
   } else {
     const double share =
         std::min(1.0, static_cast<double>(transfer.done) / static_cast<double>(*transfer.total));
-    const double left = static_cast<double>(*transfer.total) * (1 - share) / std::max(rate, 1.0);
+    const double left =
+        std::min(longest_told, static_cast<double>(*transfer.total) * (1 - share) / std::max(rate, 1.0));
     const std::string before = line + " of " + spoken_size(static_cast<double>(*transfer.total)) + "  " +
                                std::to_string(static_cast<int>(share * 100)) + " %  ";
     const std::string behind = "  " + speed + "  " + spoken_time(static_cast<std::uint64_t>(left)) + " left";
