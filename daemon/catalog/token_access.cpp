@@ -109,11 +109,14 @@ Result<GrantedRequest> grant_request(const CatalogClient& client, const CatalogA
   return granted;
 }
 
+std::optional<HandoutResult> token_at_once(CatalogClient& client, const GrantedRequest& request) {
+  if (!request.assertion.empty()) return std::nullopt;
+  return client.tokens->get_now(request.query);
+}
+
 awaitable<HandoutResult> obtain_token(std::shared_ptr<CatalogClient> client, GrantedRequest request) {
   TokenCache& tokens = *client->tokens;
-  if (request.assertion.empty()) {
-    if (auto at_once = tokens.get_now(request.query)) co_return std::move(*at_once);
-  }
+  if (auto at_once = token_at_once(*client, request)) co_return std::move(*at_once);
   auto ask = [&tokens, &request](auto done) {
     if (request.assertion.empty()) {
       tokens.get(std::move(request.query), std::move(done));

@@ -39,6 +39,8 @@ struct GrantedRequest {
 common::Result<GrantedRequest> grant_request(const CatalogClient& client, const CatalogApi* api,
                                              CallerRequest request, uid_t uid);
 
+/// The token for a granted request if it need not be waited for; nothing: ask `obtain_token`.
+std::optional<HandoutResult> token_at_once(CatalogClient& client, const GrantedRequest& request);
 /// The token for a granted request; suspends the caller where it must wait. `client` is kept alive meanwhile.
 awaitable<HandoutResult> obtain_token(std::shared_ptr<CatalogClient> client, GrantedRequest request);
 

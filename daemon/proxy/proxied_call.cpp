@@ -10,7 +10,6 @@
 #include "common/local_api.hpp"
 #include "daemon/oauth/dpop_proof.hpp"
 #include "daemon/proxy/grantd_headers.hpp"
-#include "daemon/proxy/retry_policy.hpp"
 
 namespace grantd::daemon {
 namespace {
@@ -66,10 +65,13 @@ awaitable<void> ProxiedCall::run(std::string head, GrantedRequest granted) {
     caller_gone_ = true;
     if (connection_) connection_->abort();
   });
-  auto handout = co_await obtain_token(api_->client, std::move(granted));
+  // Where nothing has to wait, no coroutine is begun, here and below: each costs as much as a header's
+  // parsing.
+  auto handout = token_at_once(*api_->client, granted);
+  if (!handout) handout = co_await obtain_token(api_->client, std::move(granted));
   if (caller_gone_) co_return;
-  if (!handout) co_return co_await refuse_call(exchange_, handout.error(), api_.get(), {});
-  token_ = std::move(handout->token);
+  if (!*handout) co_return co_await refuse_call(exchange_, handout->error(), api_.get(), {});
+  token_ = std::move((*handout)->token);
   std::exception_ptr failure;
   try {
     co_await call_api();
@@ -86,7 +88,13 @@ awaitable<void> ProxiedCall::run(std::string head, GrantedRequest granted) {
 
 awaitable<void> ProxiedCall::call_api() {
   auto response = co_await get_response();
-  while (response && co_await should_resend()) response = co_await get_response();
+  while (response && !caller_gone_) {
+    const auto answer = answer_to_response();
+    if (answer == RejectionAnswer::pass_on) break;
+    const bool again = co_await may_send_again(answer);
+    if (!again) break;
+    response = co_await get_response();
+  }
   // A caller that broke off its own request hears of that, whatever the API made of the half of it.
   if (pump_.caller_failed()) response = std::unexpected(*pump_.caller_failed());
   if (response && !caller_gone_) co_return co_await relay();
@@ -189,16 +197,19 @@ void ProxiedCall::prove() {
   proof_.append("DPoP: ").append(proof.reveal()).append("\r\n");
 }
 
-awaitable<bool> ProxiedCall::should_resend() {
+RejectionAnswer ProxiedCall::answer_to_response() {
   const auto nonce = token_->binding ? response_.find("DPoP-Nonce") : std::nullopt;
   const bool has_nonce = nonce && nonces_.remember(settings_.base_url, *nonce);
-  const auto answer = answer_to({.status = response_.status,
-                                 .retry_on_401 = settings_.retry_on_401,
-                                 .own_assertion = own_assertion_,
-                                 .sent_again = sent_again_,
-                                 .nonce_demanded = has_nonce && demands_nonce(response_),
-                                 .nonce_answered = nonce_answered_,
-                                 .body_can_be_sent = pump_.can_send_again() && !pump_.send_failed()});
+  return answer_to({.status = response_.status,
+                    .retry_on_401 = settings_.retry_on_401,
+                    .own_assertion = own_assertion_,
+                    .sent_again = sent_again_,
+                    .nonce_demanded = has_nonce && demands_nonce(response_),
+                    .nonce_answered = nonce_answered_,
+                    .body_can_be_sent = pump_.can_send_again() && !pump_.send_failed()});
+}
+
+awaitable<bool> ProxiedCall::may_send_again(RejectionAnswer answer) {
   switch (answer) {
     case RejectionAnswer::pass_on:
       co_return false;
@@ -292,6 +303,7 @@ awaitable<void> ProxiedCall::relay() {
   std::string head, own_fields;
   if (!retried_.empty())
     own_fields.append(local_api::retried_header).append(": ").append(retried_).append("\r\n");
+  head.reserve(512);
   append_response_head(head, exchange_.request(), response_, framing, own_fields);
   const auto keep_alive_field = response_.find("Keep-Alive");
   const auto api_keeps = keep_alive_field ? keep_alive_timeout(*keep_alive_field) : std::nullopt;
@@ -309,7 +321,7 @@ awaitable<void> ProxiedCall::relay() {
                       pump_.completely_sent() && buffer_.empty() &&
                       response_.body.kind != http1::BodyLength::Kind::until_close;
   if (!usable) connection_->abort();
-  co_await pump_.finish();
+  if (pump_.runs()) co_await pump_.finish();
   if (usable) pool_->put_back(std::move(connection_), api_keeps);
   if (end == ResponseRelay::End::complete)
     exchange_.finish_response(framing.keep_alive && exchange_.body_complete());

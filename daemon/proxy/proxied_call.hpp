@@ -11,6 +11,7 @@
 #include "daemon/proxy/replay_buffer.hpp"
 #include "daemon/proxy/request_pump.hpp"
 #include "daemon/proxy/response_relay.hpp"
+#include "daemon/proxy/retry_policy.hpp"
 #include "daemon/proxy/upstream_pool.hpp"
 #include "daemon/server/handler.hpp"
 
@@ -48,7 +49,9 @@ class ProxiedCall {
   awaitable<common::Result<void>> get_response();
   awaitable<common::Result<void>> read_head();
   void prove();
-  awaitable<bool> should_resend();
+  RejectionAnswer answer_to_response();
+  /// Does what the answer demands; whether the request is to be sent once more.
+  awaitable<bool> may_send_again(RejectionAnswer answer);
   awaitable<bool> get_another_token();
   void count_resending(std::string_view reason);
   std::optional<GrantedRequest> renewal() const;

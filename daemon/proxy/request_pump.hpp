@@ -48,6 +48,8 @@ class RequestPump {
   /// The caller's body broke off or did not come; the connection was aborted for it.
   const std::optional<common::Error>& caller_failed() const { return caller_failed_; }
 
+  /// Whether `finish` would have to wait for anything.
+  bool runs() const { return running_ > 0; }
   /// Stops reading from the caller, gives up what is not yet sent, and returns when nothing of this runs any
   /// more.
   awaitable<void> finish();

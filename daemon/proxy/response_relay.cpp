@@ -38,25 +38,33 @@ bool ResponseRelay::decode() {
   return true;
 }
 
-awaitable<bool> ResponseRelay::write(bool last) {
+std::optional<bool> ResponseRelay::write_at_once(bool last) {
   outgoing_.clear();
   if (!head_.empty()) outgoing_.push_back(text(head_));
   const bool chunked = framing_.kind == ResponseFraming::Kind::chunked;
-  char chunk_line[20];
   if (chunked && decoded_ > 0) {
-    char* const end = std::to_chars(chunk_line, chunk_line + sizeof chunk_line - 2, decoded_, 16).ptr;
+    char* const end = std::to_chars(chunk_line_, chunk_line_ + sizeof chunk_line_ - 2, decoded_, 16).ptr;
     end[0] = '\r';
     end[1] = '\n';
-    outgoing_.push_back(text({chunk_line, end + 2}));
+    outgoing_.push_back(text({chunk_line_, end + 2}));
   }
   for (const auto piece : pieces_) outgoing_.push_back(asio::buffer(piece.data(), piece.size()));
   if (chunked && decoded_ > 0) outgoing_.push_back(text("\r\n"));
   if (chunked && last) outgoing_.push_back(text("0\r\n\r\n"));
-  if (outgoing_.empty()) co_return true;
-  const bool written = co_await parts_.exchange.write(outgoing_);
+  std::size_t total = 0;
+  for (const auto& piece : outgoing_) total += piece.size();
+  if (total == 0) return true;
+  const auto written = parts_.exchange.write_some(outgoing_);
+  if (!written) return false;
+  written_ = *written;
+  if (written_ < total) return std::nullopt;
   head_.clear();
-  pieces_.clear();
-  decoded_ = 0;
+  return true;
+}
+
+awaitable<bool> ResponseRelay::write_rest() {
+  const bool written = co_await parts_.exchange.write_rest(outgoing_, written_);
+  head_.clear();
   co_return written;
 }
 
@@ -65,7 +73,9 @@ awaitable<ResponseRelay::Filled> ResponseRelay::fill(std::chrono::milliseconds i
   if (parts_.buffer.full()) co_return Filled::broken;
   auto read = parts_.connection.read_now(parts_.buffer.space());
   if (!read) {
-    if (!head_.empty() && !co_await write(false)) co_return Filled::caller_gone;
+    auto written = head_.empty() ? true : write_at_once(false);
+    if (!written) written = co_await write_rest();
+    if (!*written) co_return Filled::caller_gone;
     parts_.connection.set_read_deadline(parts_.timers.now() + idle_timeout);
     read = co_await parts_.connection.read(parts_.buffer.space());
   }
@@ -84,19 +94,20 @@ awaitable<ResponseRelay::Filled> ResponseRelay::fill(std::chrono::milliseconds i
 awaitable<ResponseRelay::End> ResponseRelay::run(std::chrono::milliseconds idle_timeout) {
   while (true) {
     bool sound = decode();
-    if (sound && decoded_ == 0 && !decoder_.complete()) {
+    bool complete = decoder_.complete();
+    if (sound && decoded_ == 0 && !complete) {
       const Filled filled = co_await fill(idle_timeout);
       if (filled == Filled::data) continue;
       if (filled == Filled::caller_gone) co_return End::caller_gone;
-      if (filled == Filled::end && decoder_.may_end_here()) {
-        co_return co_await write(true) ? End::complete : End::caller_gone;
-      }
-      sound = false;
+      complete = filled == Filled::end && decoder_.may_end_here();
+      sound = complete;
     }
     // What came before a break is the caller's all the same; it just never sees an end.
-    if (!co_await write(sound && decoder_.complete())) co_return End::caller_gone;
+    auto written = write_at_once(sound && complete);
+    if (!written) written = co_await write_rest();
+    if (!*written) co_return End::caller_gone;
     if (!sound) co_return End::broken;
-    if (decoder_.complete()) co_return End::complete;
+    if (complete) co_return End::complete;
   }
 }
 

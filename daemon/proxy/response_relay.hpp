@@ -1,8 +1,10 @@
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <chrono>
+#include <optional>
+#include <span>
 #include <string>
-#include <vector>
 
 #include "common/timer_queue.hpp"
 #include "daemon/http1/body_decoder.hpp"
@@ -37,16 +39,21 @@ class ResponseRelay {
  private:
   enum class Filled { data, end, broken, caller_gone };
   bool decode();
-  awaitable<bool> write(bool last);
+  /// Writes the head, unless it was, and what is decoded. False: the caller is gone; nothing: it has to wait,
+  /// in `write_rest`.
+  std::optional<bool> write_at_once(bool last);
+  awaitable<bool> write_rest();
   awaitable<Filled> fill(std::chrono::milliseconds idle_timeout);
 
   Parts parts_;
   std::string head_;  // empty once it is written
   http1::BodyDecoder decoder_;
   ResponseFraming framing_;
-  std::vector<std::span<const char>> pieces_{};
-  std::vector<asio::const_buffer> outgoing_{};
+  boost::container::small_vector<std::span<const char>, 4> pieces_{};
+  boost::container::small_vector<asio::const_buffer, 8> outgoing_{};
   std::size_t decoded_ = 0;  // bytes in pieces_
+  std::size_t written_ = 0;  // bytes of outgoing_
+  char chunk_line_[20] = {};
 };
 
 }  // namespace grantd::daemon

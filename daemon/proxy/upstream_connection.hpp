@@ -2,12 +2,12 @@
 
 #include <sys/uio.h>
 
+#include <boost/container/small_vector.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "common/error.hpp"
 #include "common/timer_queue.hpp"
@@ -32,7 +32,7 @@ class OutgoingBytes {
   }
 
  private:
-  std::vector<iovec> pieces_;
+  boost::container::small_vector<iovec, 8> pieces_;
   std::size_t first_ = 0;
 };
 

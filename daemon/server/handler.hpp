@@ -2,6 +2,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,10 +47,20 @@ class Exchange {
   virtual awaitable<void> respond(LocalResponse response) = 0;
 
   /// Sends raw bytes of a response that the handler frames itself: first the head, final empty line included,
-  /// then the body with its framing. False when the caller is gone or did not read for 60 s; then the handler
-  /// ends. Buffers stay valid until it returns.
-  virtual awaitable<bool> write(std::span<const asio::const_buffer> pieces) = 0;
-  /// Tells the session that what was written by `write` is one complete response. A handler that ends without
+  /// then the body with its framing. Takes what the kernel takes at once and returns how many bytes that was;
+  /// nothing when the caller is gone, and then the handler ends.
+  virtual std::optional<std::size_t> write_some(std::span<const asio::const_buffer> pieces) = 0;
+  /// Sends all but the first `written` bytes of `pieces`, which stay valid until it returns. False when the
+  /// caller is gone or did not read for 60 s; then the handler ends.
+  virtual awaitable<bool> write_rest(std::span<const asio::const_buffer> pieces, std::size_t written) = 0;
+  /// Both together.
+  awaitable<bool> write(std::span<const asio::const_buffer> pieces) {
+    const auto written = write_some(pieces);
+    if (!written) co_return false;
+    const bool whole = co_await write_rest(pieces, *written);
+    co_return whole;
+  }
+  /// Tells the session that what was written by these is one complete response. A handler that ends without
   /// this, having written anything, closes the connection, so that the caller sees a broken-off response.
   virtual void finish_response(bool keep_alive) = 0;
 

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 
@@ -190,6 +191,8 @@ awaitable<void> HttpSession::run() {
       failure = std::current_exception();
     }
     gone_action_ = nullptr;
+    // Beside a wait for errors, every read would cost Asio a call of epoll_ctl.
+    if (watching_) stop_watching_.emit(asio::cancellation_type::terminal);
     const bool plain = !failure && finished_ && keep_alive_ && !broken_ && decoder_.complete();
     if (plain && !state_->draining && socket_.is_open()) continue;
     const bool again = co_await end_request(failure);
@@ -274,16 +277,17 @@ void HttpSession::watch_caller() {
   watching_ = true;
   // A half-closed connection is readable; only a closed one has the kernel report an error condition. (So
   // does urgent data, which no caller has a reason to send.)
+  auto on_change = [weak = weak_from_this()](const boost::system::error_code& failed) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->watching_ = false;
+    if (!self->gone_action_) return;
+    if (failed) return self->watch_caller();  // a deadline cancels every wait
+    self->broken_ = true;
+    std::exchange(self->gone_action_, nullptr)();
+  };
   socket_.async_wait(asio::socket_base::wait_error,
-                     [weak = weak_from_this()](const boost::system::error_code& failed) {
-                       const auto self = weak.lock();
-                       if (!self) return;
-                       self->watching_ = false;
-                       if (!self->gone_action_) return;
-                       if (failed) return self->watch_caller();  // a deadline cancels every wait
-                       self->broken_ = true;
-                       std::exchange(self->gone_action_, nullptr)();
-                     });
+                     asio::bind_cancellation_slot(stop_watching_.slot(), std::move(on_change)));
 }
 
 }  // namespace grantd::daemon

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/cancellation_signal.hpp>
 #include <memory>
 #include <optional>
 
@@ -37,7 +38,8 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   awaitable<common::Result<std::span<const char>>> read_body() override;
   bool body_complete() const override { return decoder_.complete(); }
   awaitable<void> respond(LocalResponse response) override;
-  awaitable<bool> write(std::span<const asio::const_buffer> pieces) override;
+  std::optional<std::size_t> write_some(std::span<const asio::const_buffer> pieces) override;
+  awaitable<bool> write_rest(std::span<const asio::const_buffer> pieces, std::size_t written) override;
   void finish_response(bool keep_alive) override;
   void on_caller_gone(std::move_only_function<void()> action) override;
 
@@ -67,7 +69,6 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   InputBuffer& body_input() { return reading_large_ ? body_ : input_; }
   void make_room_for_body();
   awaitable<bool> send_continue();
-  awaitable<bool> write_rest(std::span<const asio::const_buffer> pieces, std::size_t sent);
   std::optional<std::size_t> send_now(std::span<const asio::const_buffer> pieces, std::size_t skip);
   bool will_close() const;
   void watch_caller();
@@ -101,6 +102,7 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   common::Error refusal_;
 
   std::move_only_function<void()> gone_action_;
+  asio::cancellation_signal stop_watching_;
   bool watching_ = false;
 };
 

@@ -214,19 +214,16 @@ awaitable<void> HttpSession::respond(LocalResponse response) {
     const std::array<asio::const_buffer, 2> own_pieces{asio::buffer(own_head), pieces[1]};
     whole = co_await write_rest(own_pieces, *sent);
   }
-  broken_ = broken_ || !whole;
+  broken_ = broken_ || !sent;
   finished_ = whole;
   keep_alive_ = whole && !close;
 }
 
-awaitable<bool> HttpSession::write(std::span<const asio::const_buffer> pieces) {
+std::optional<std::size_t> HttpSession::write_some(std::span<const asio::const_buffer> pieces) {
   written_ = true;
-  const std::size_t total = total_size(pieces);
   const auto sent = send_now(pieces, 0);
-  bool whole = sent && *sent == total;
-  if (sent && !whole) whole = co_await write_rest(pieces, *sent);
-  broken_ = broken_ || !whole;
-  co_return whole;
+  broken_ = broken_ || !sent;
+  return sent;
 }
 
 void HttpSession::finish_response(bool keep_alive) {
@@ -270,18 +267,21 @@ std::optional<std::size_t> HttpSession::send_now(std::span<const asio::const_buf
   }
 }
 
-awaitable<bool> HttpSession::write_rest(std::span<const asio::const_buffer> pieces, std::size_t sent) {
+awaitable<bool> HttpSession::write_rest(std::span<const asio::const_buffer> pieces, std::size_t written) {
   const std::size_t total = total_size(pieces);
-  while (sent < total) {
+  while (written < total) {
     write_timed_out_ = false;
     deadlines_->write.arm_after(silence);
     boost::system::error_code failed;
     co_await socket_.async_wait(asio::socket_base::wait_write, asio::redirect_error(use_awaitable, failed));
-    if (!socket_.is_open()) co_return false;
-    deadlines_->write.disarm();
-    const auto now_sent = write_timed_out_ ? std::nullopt : send_now(pieces, sent);
-    if (!now_sent) co_return false;
-    sent = *now_sent;
+    if (socket_.is_open()) deadlines_->write.disarm();
+    const auto now_written =
+        write_timed_out_ || !socket_.is_open() ? std::nullopt : send_now(pieces, written);
+    if (!now_written) {
+      broken_ = true;
+      co_return false;
+    }
+    written = *now_written;
   }
   co_return true;
 }

@@ -80,7 +80,7 @@ awaitable<void> TestSession::respond(LocalResponse response) {
   if (co_await write({&piece, 1})) finish_response(head_.keep_alive);
 }
 
-awaitable<bool> TestSession::write(std::span<const asio::const_buffer> pieces) {
+awaitable<bool> TestSession::write_rest(std::span<const asio::const_buffer> pieces, std::size_t) {
   boost::system::error_code failed;
   const std::vector<asio::const_buffer> buffers{pieces.begin(), pieces.end()};
   co_await asio::async_write(socket_, buffers, asio::redirect_error(use_awaitable, failed));

@@ -24,7 +24,9 @@ class TestSession final : public daemon::Exchange {
   daemon::awaitable<common::Result<std::span<const char>>> read_body() override;
   bool body_complete() const override { return decoder_->complete(); }
   daemon::awaitable<void> respond(daemon::LocalResponse response) override;
-  daemon::awaitable<bool> write(std::span<const daemon::asio::const_buffer> pieces) override;
+  std::optional<std::size_t> write_some(std::span<const daemon::asio::const_buffer>) override { return 0; }
+  daemon::awaitable<bool> write_rest(std::span<const daemon::asio::const_buffer> pieces,
+                                     std::size_t written) override;
   void finish_response(bool keep_alive) override;
   void on_caller_gone(std::move_only_function<void()> action) override { gone_action_ = std::move(action); }
 
