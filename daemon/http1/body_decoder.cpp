@@ -67,8 +67,9 @@ std::expected<BodyDecoder::Piece, std::string_view> BodyDecoder::next(std::span<
       case State::complete:
         break;
     }
-    if (!taken) return std::unexpected(taken.error());
-    if (*taken == 0) break;
+    // What came before a mistake is part of the body; the mistake is still there the next time.
+    if (!taken && piece.consumed == 0) return std::unexpected(taken.error());
+    if (!taken || *taken == 0) break;
     piece.consumed += *taken;
   }
   piece.complete = state_ == State::complete;

@@ -24,7 +24,8 @@ class BodyDecoder {
     bool complete = false;         // the body ended within the consumed input
   };
   /// Decodes from the front of `input`; call again with what was not consumed followed by more. Nothing
-  /// consumed and not complete means that more input is needed. The error is a sentence about what is wrong.
+  /// consumed and not complete means that more input is needed. The error is a sentence about what is wrong,
+  /// and comes only where nothing can be decoded before it.
   std::expected<Piece, std::string_view> next(std::span<const char> input);
   bool complete() const;
   /// Whether the end of the connection here is the regular end of the body (`until_close` or already

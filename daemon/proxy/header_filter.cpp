@@ -29,15 +29,19 @@ bool is_ours(std::string_view name) {
   return ascii::starts_with_ignoring_case(name, local_api::header_prefix);
 }
 
-/// The fields that `Connection` names; almost always none, and then without a look at every field.
+/// The fields that `Connection` names; almost always none, and then without a look at every field. Sorted: a
+/// head has room for thousands of options and fields.
 class ConnectionOptions {
  public:
   explicit ConnectionOptions(const http1::Head& head) {
     for (const http1::Field& field : head.fields) {
       if (equal_ignoring_case(field.name, "Connection")) add(field.value);
     }
+    std::ranges::sort(names_, ascii::less_ignoring_case);
   }
-  bool names(std::string_view field) const { return !names_.empty() && is_one_of(field, names_); }
+  bool names(std::string_view field) const {
+    return !names_.empty() && std::ranges::binary_search(names_, field, ascii::less_ignoring_case);
+  }
 
  private:
   void add(std::string_view list) {
@@ -78,6 +82,7 @@ void append_request_fields(std::string& out, const http1::RequestHead& request, 
 }
 
 void append_request_framing(std::string& out, const http1::RequestHead& request) {
+  if (request.expects_continue) append_line(out, "Expect", "100-continue");
   switch (request.body.kind) {
     case http1::BodyLength::Kind::chunked:
       append_line(out, "Transfer-Encoding", "chunked");

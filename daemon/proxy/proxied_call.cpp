@@ -118,16 +118,19 @@ awaitable<common::Result<void>> ProxiedCall::get_response() {
       if (auto opened = co_await pool_->open(connection_); !opened) co_return std::unexpected(opened.error());
     }
     if (caller_gone_) co_return common::fail(ErrorCode::internal_error, "the caller is gone");
+    if (pump_.caller_failed()) co_return std::unexpected(*pump_.caller_failed());
     const bool was_used = connection_->uses++ > 0;
     connection_->took_bytes();
     buffer_.clear();
+    heard_ = false;
     prove();
     pump_.send_on(connection_, {.head = head_, .proof = proof_}, token_);
     pump_.set_awaiting_head(true);
     auto head = co_await read_head();
     pump_.set_awaiting_head(false);
     if (head) co_return head;
-    const bool nothing_came = buffer_.empty() && !connection_->timed_out();
+    pump_.end_attempt();
+    const bool nothing_came = !heard_ && !connection_->timed_out();
     connection_->abort();
     if (caller_gone_ || pump_.caller_failed() || !nothing_came ||
         !may_repeat({.method = exchange_.request().method,
@@ -152,7 +155,8 @@ awaitable<common::Result<void>> ProxiedCall::read_head() {
       if (!parsed) co_return parsed;
       buffer_.consume(*size);
       if (response_.status >= 200) co_return common::Result<void>{};
-      // 100 was the session's to say, 103 is only a hint; a 101 was never asked for.
+      // 103 is only a hint; a 101 was never asked for.
+      if (response_.status == 100) pump_.continue_with_body();
       if (response_.status == 101 || ++informational > max_informational) {
         co_return common::fail(ErrorCode::api_unreachable,
                                "the API answered with informational responses only");
@@ -162,13 +166,14 @@ awaitable<common::Result<void>> ProxiedCall::read_head() {
     buffer_.make_room();
     if (buffer_.size() >= longest_head)
       co_return common::fail(ErrorCode::api_unreachable, "the API's response head is over 64 KiB");
-    if (pump_.completely_sent()) {
+    if (!pump_.still_sends() && !pump_.waits_to_continue()) {
       if (!deadline) deadline = loop_.timers().now() + settings_.response_timeout;
       connection_->set_read_deadline(*deadline);
     }
     const auto read = co_await connection_->read(buffer_.space());
     if (read.kind == UpstreamConnection::Read::Kind::data) {
       buffer_.filled(read.size);
+      heard_ = true;
     } else if (connection_->timed_out()) {
       co_return common::fail(
           ErrorCode::api_timeout,
@@ -228,6 +233,7 @@ awaitable<bool> ProxiedCall::may_send_again(RejectionAnswer answer) {
       break;
     }
   }
+  pump_.end_attempt();
   if (pump_.completely_sent() && response_.keep_alive && drain_now()) {
     pool_->put_back(connection_, std::nullopt);
   } else {
@@ -240,7 +246,8 @@ awaitable<bool> ProxiedCall::get_another_token() {
   auto request = renewal();
   if (!request) co_return false;
   auto renewed = co_await obtain_token(api_->client, std::move(*request));
-  if (caller_gone_ || pump_.caller_failed() || !pump_.can_send_again()) co_return false;
+  if (caller_gone_ || pump_.caller_failed() || !pump_.can_send_again() || pump_.send_failed())
+    co_return false;
   if (!renewed || renewed->token->version == token_->version) co_return false;
   token_ = std::move(renewed->token);
   co_return true;
@@ -299,7 +306,11 @@ void ProxiedCall::report(ResponseRelay::End end) {
 }
 
 awaitable<void> ProxiedCall::relay() {
-  const auto framing = response_framing(exchange_.request(), response_);
+  auto framing = response_framing(exchange_.request(), response_);
+  // An API that has answered well before it had the whole request may be given the rest of it; one that
+  // refused, or closes, wants no more.
+  const bool goes_on = pump_.still_sends() && response_.keep_alive && response_.status < 400;
+  if (!goes_on && !exchange_.body_complete()) framing.keep_alive = false;
   std::string head, own_fields;
   if (!retried_.empty())
     own_fields.append(local_api::retried_header).append(": ").append(retried_).append("\r\n");
@@ -310,13 +321,17 @@ awaitable<void> ProxiedCall::relay() {
   api_->metrics->request(response_.status);
   if (pump_.completely_sent()) replay_.drop();
 
-  ResponseRelay relay{
-      {.timers = loop_.timers(), .exchange = exchange_, .connection = *connection_, .buffer = buffer_},
-      std::move(head),
-      response_.body,
-      framing};
+  ResponseRelay relay{{.timers = loop_.timers(),
+                       .exchange = exchange_,
+                       .connection = *connection_,
+                       .buffer = buffer_,
+                       .request = pump_},
+                      std::move(head),
+                      response_.body,
+                      framing};
   const auto end = co_await relay.run(settings_.idle_timeout);
   report(end);
+  if (goes_on && end == ResponseRelay::End::complete) co_await pump_.wait_until_sent();
   const bool usable = end == ResponseRelay::End::complete && response_.keep_alive &&
                       pump_.completely_sent() && buffer_.empty() &&
                       response_.body.kind != http1::BodyLength::Kind::until_close;

@@ -78,6 +78,7 @@ class ProxiedCall {
   RequestPump pump_;
   RelayBuffer buffer_;
   http1::ResponseHead response_{};
+  bool heard_ = false;  // any byte in this attempt
 
   bool own_assertion_ = false;
   std::string retried_{};    // why it was sent again, as `Grantd-Retried` says it

@@ -6,9 +6,12 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <charconv>
+#include <stdexcept>
 
 namespace grantd::daemon {
 namespace {
+
+constexpr std::chrono::seconds patience{1};
 
 bool has_body(const http1::BodyLength& body) {
   return body.kind == http1::BodyLength::Kind::chunked ||
@@ -29,14 +32,16 @@ RequestPump::RequestPump(Loop& loop, Exchange& exchange, ReplayBuffer& replay, T
 
 void RequestPump::send_on(std::shared_ptr<UpstreamConnection> connection, OutgoingHead head, TokenPtr token) {
   const bool first = attempt_++ == 0;
+  if (!first && !can_send_again()) throw std::logic_error("a request is sent again without all of its body");
   connection_ = std::move(connection);
   ready_ = completely_sent_ = send_failed_ = false;
-  if (first && has_body_) {
-    ++running_;
-    // Runs as far as it can: a body that came together with the head is held when this returns.
-    asio::co_spawn(loop_.executor(), pump_body(),
-                   asio::bind_cancellation_slot(stop_reading_.slot(),
-                                                [this](std::exception_ptr failure) { task_ended(failure); }));
+  if (has_body_ && !reading_) {
+    if (exchange_.request().expects_continue) {
+      patience_.emplace(loop_.timers(), [this] { continue_with_body(); }).arm_after(patience);
+    } else {
+      // Runs as far as it can: a body that came together with the head is held when this returns.
+      begin_body();
+    }
     if (caller_failed_) return;
   }
   outgoing_.clear();
@@ -67,6 +72,25 @@ void RequestPump::send_on(std::shared_ptr<UpstreamConnection> connection, Outgoi
                  [this](std::exception_ptr failure) { task_ended(failure); });
 }
 
+void RequestPump::begin_body() {
+  patience_.reset();
+  reading_ = true;
+  ++running_;
+  asio::co_spawn(loop_.executor(), pump_body(),
+                 asio::bind_cancellation_slot(stop_reading_.slot(),
+                                              [this](std::exception_ptr failure) { task_ended(failure); }));
+}
+
+void RequestPump::continue_with_body() {
+  if (has_body_ && !reading_ && !stopping_) begin_body();
+}
+
+void RequestPump::set_awaiting_head(bool awaiting) {
+  awaiting_head_ = awaiting;
+  // A final response in place of `100 Continue` means that nobody wants the body.
+  if (!awaiting) patience_.reset();
+}
+
 void RequestPump::add_body(std::span<const char> bytes, bool last) {
   if (!chunked_) return outgoing_.add(bytes);
   if (!bytes.empty()) {
@@ -83,12 +107,18 @@ void RequestPump::add_body(std::span<const char> bytes, bool last) {
 void RequestPump::sending_ended(unsigned attempt, bool sent, bool last) {
   if (attempt != attempt_) return;
   send_failed_ = !sent;
-  if (!sent) return;
-  ready_ = true;
-  changed_.notify();
-  if (!last) return;
-  completely_sent_ = true;
-  if (awaiting_head_) connection_->set_read_deadline(loop_.timers().now() + timing_.response);
+  if (sent) {
+    ready_ = true;
+    changed_.notify();
+    completely_sent_ = last;
+  }
+  if (still_sends() || waits_to_continue()) return;
+  ended_.notify();
+  if (awaiting_head_) {
+    connection_->set_read_deadline(loop_.timers().now() + timing_.response);
+  } else if (connection_->reading()) {
+    connection_->set_read_deadline(loop_.timers().now() + timing_.idle);
+  }
 }
 
 awaitable<void> RequestPump::send_rest(std::shared_ptr<UpstreamConnection> connection, TokenPtr,
@@ -140,8 +170,13 @@ void RequestPump::task_ended(std::exception_ptr failure) {
   ended_.notify();
 }
 
+awaitable<void> RequestPump::wait_until_sent() {
+  while (still_sends() && !caller_failed_ && running_ > 0) co_await ended_.wait();
+}
+
 awaitable<void> RequestPump::finish() {
   stopping_ = true;
+  patience_.reset();
   if (running_ == 0) co_return;
   if (!completely_sent_) connection_->abort();
   changed_.notify();

@@ -34,15 +34,27 @@ class RequestPump {
   };
   /// Begins to send on `connection`: head, Authorization line, then what there is of the body; goes on by
   /// itself. Does not wait. What `head` names stays as it is until `finish` or the next `send_on`. A
-  /// connection given before must have been aborted unless the request was completely sent on it.
+  /// connection given before must have been aborted unless the request was completely sent on it, and
+  /// `end_attempt` have been called.
   void send_on(std::shared_ptr<UpstreamConnection> connection, OutgoingHead head, TokenPtr token);
+  /// Nothing more is sent on the connection given last. What is read of the body meanwhile waits for the next
+  /// `send_on`.
+  void end_attempt() { ready_ = false; }
 
-  /// While true, the end of sending starts the connection's read deadline: `Timing::response`.
-  void set_awaiting_head(bool awaiting) { awaiting_head_ = awaiting; }
+  /// While true, the end of sending starts the connection's read deadline with `Timing::response`, else a
+  /// read that is waiting gets one of `Timing::idle`.
+  void set_awaiting_head(bool awaiting);
+  /// The API said `100 Continue`: now the caller is told to send its body. Where the API says nothing, that
+  /// happens after a second (RFC 9110 section 10.1.1).
+  void continue_with_body();
 
   /// Of the connection given last.
   bool completely_sent() const { return completely_sent_; }
   bool send_failed() const { return send_failed_; }
+  /// Whether more of the request may still go out by itself.
+  bool still_sends() const { return !completely_sent_ && !send_failed_ && (!has_body_ || reading_); }
+  /// Whether the API is still expected to say `100 Continue`.
+  bool waits_to_continue() const { return patience_.has_value(); }
   /// Whether all of the request could be sent once more.
   bool can_send_again() const { return !caller_failed_ && (!has_body_ || replay_.whole()); }
   /// The caller's body broke off or did not come; the connection was aborted for it.
@@ -50,11 +62,14 @@ class RequestPump {
 
   /// Whether `finish` would have to wait for anything.
   bool runs() const { return running_ > 0; }
+  /// Returns when the request is completely sent, or cannot be.
+  awaitable<void> wait_until_sent();
   /// Stops reading from the caller, gives up what is not yet sent, and returns when nothing of this runs any
   /// more.
   awaitable<void> finish();
 
  private:
+  void begin_body();
   awaitable<void> pump_body();
   awaitable<void> send_rest(std::shared_ptr<UpstreamConnection> connection, TokenPtr token, unsigned attempt,
                             bool last);
@@ -75,6 +90,7 @@ class RequestPump {
   OutgoingBytes outgoing_{};
   char chunk_line_[20] = {};
   std::span<const char> held_{};  // read from the caller, valid until the next read
+  bool reading_ = false;          // the body was begun
   bool holding_ = false;          // what is held was neither recorded nor sent
   bool read_to_end_ = false;      // what was read last is the end of the body
   bool ready_ = false;            // whether a piece may be sent on the connection
@@ -85,7 +101,8 @@ class RequestPump {
   std::optional<common::Error> caller_failed_{};
   std::size_t running_ = 0;
   Signal changed_;
-  Signal ended_;
+  Signal ended_;                           // for `finish` and `wait_until_sent`
+  std::optional<common::Timer> patience_;  // for the API's `100 Continue`
   asio::cancellation_signal stop_reading_{};
 };
 

@@ -3,12 +3,16 @@
 // them.
 #include "daemon/proxy/response_relay.hpp"
 
+#include <boost/asio/post.hpp>
 #include <charconv>
+
+#include "daemon/http1/gathered_body.hpp"
 
 namespace grantd::daemon {
 namespace {
 
 constexpr std::size_t max_pieces = 64;
+constexpr unsigned rounds_in_a_row = 8;
 
 asio::const_buffer text(std::string_view characters) {
   return asio::buffer(characters.data(), characters.size());
@@ -26,7 +30,7 @@ bool ResponseRelay::decode() {
   pieces_.clear();
   decoded_ = 0;
   while (!decoder_.complete() && pieces_.size() < max_pieces) {
-    const auto piece = decoder_.next(parts_.buffer.unused());
+    const auto piece = http1::gather_body(decoder_, parts_.buffer.unused());
     if (!piece) return false;
     parts_.buffer.consume(piece->consumed);
     if (!piece->data.empty()) {
@@ -76,7 +80,10 @@ awaitable<ResponseRelay::Filled> ResponseRelay::fill(std::chrono::milliseconds i
     auto written = head_.empty() ? true : write_at_once(false);
     if (!written) written = co_await write_rest();
     if (!*written) co_return Filled::caller_gone;
-    parts_.connection.set_read_deadline(parts_.timers.now() + idle_timeout);
+    // While the request is still being sent, an API may wait for the rest of it.
+    if (!parts_.request.still_sends()) {
+      parts_.connection.set_read_deadline(parts_.timers.now() + idle_timeout);
+    }
     read = co_await parts_.connection.read(parts_.buffer.space());
   }
   switch (read->kind) {
@@ -92,7 +99,9 @@ awaitable<ResponseRelay::Filled> ResponseRelay::fill(std::chrono::milliseconds i
 }
 
 awaitable<ResponseRelay::End> ResponseRelay::run(std::chrono::milliseconds idle_timeout) {
-  while (true) {
+  for (unsigned round = 1;; ++round) {
+    // Between a fast API and a fast caller nothing ever waits; the others get their turn all the same.
+    if (round % rounds_in_a_row == 0) co_await asio::post(use_awaitable);
     bool sound = decode();
     bool complete = decoder_.complete();
     if (sound && decoded_ == 0 && !complete) {

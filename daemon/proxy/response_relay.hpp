@@ -10,6 +10,7 @@
 #include "daemon/http1/body_decoder.hpp"
 #include "daemon/proxy/header_filter.hpp"
 #include "daemon/proxy/relay_buffer.hpp"
+#include "daemon/proxy/request_pump.hpp"
 #include "daemon/proxy/upstream_connection.hpp"
 #include "daemon/server/handler.hpp"
 
@@ -24,6 +25,7 @@ class ResponseRelay {
     Exchange& exchange;
     UpstreamConnection& connection;
     RelayBuffer& buffer;  // holds what came after the head
+    const RequestPump& request;
   };
   /// `head` is what the caller gets first, `length` the API's framing, `framing` ours.
   ResponseRelay(Parts parts, std::string head, http1::BodyLength length, ResponseFraming framing);
@@ -33,7 +35,7 @@ class ResponseRelay {
     broken,       // the API broke off, sent broken framing, or was silent for too long
     caller_gone,  // the caller does not read any more
   };
-  /// `idle_timeout` bounds each silence of the API.
+  /// `idle_timeout` bounds each silence of the API, once it has the whole request.
   awaitable<End> run(std::chrono::milliseconds idle_timeout);
 
  private:

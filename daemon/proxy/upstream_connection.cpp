@@ -209,20 +209,30 @@ UpstreamConnection::Read UpstreamConnection::read_tls(std::span<char> into, bool
 
 std::optional<UpstreamConnection::Read> UpstreamConnection::read_now(std::span<char> into) {
   if (!is_open()) return Read{.kind = Read::Kind::broken};
+  Read result;
   if (tls_) {
     bool would_wait = false;
-    const Read result = read_tls(into, would_wait);
-    return would_wait ? std::nullopt : std::optional{result};
+    result = read_tls(into, would_wait);
+    if (would_wait) return std::nullopt;
+  } else {
+    const ssize_t got = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
+    if (got < 0 && would_block()) return std::nullopt;
+    if (got > 0) result = {.kind = Read::Kind::data, .size = static_cast<std::size_t>(got)};
+    if (got == 0) result = {.kind = Read::Kind::end};
   }
-  const ssize_t got = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
-  if (got > 0) return Read{.kind = Read::Kind::data, .size = static_cast<std::size_t>(got)};
-  if (got == 0) return Read{.kind = Read::Kind::end};
-  if (would_block()) return std::nullopt;
-  return Read{.kind = Read::Kind::broken};
+  note_reading(result);
+  return result;
+}
+
+// An API that answers while it leaves the request unread is not silent.
+void UpstreamConnection::note_reading(const Read& result) {
+  const bool sends = deadlines_ && deadlines_->write.armed();
+  if (sends && result.kind == Read::Kind::data) deadlines_->write.arm_after(write_timeout_);
 }
 
 awaitable<UpstreamConnection::Read> UpstreamConnection::read(std::span<char> into) {
   Read result;
+  reading_ = true;
   if (tls_) {
     while (is_open()) {
       bool would_wait = false;
@@ -239,7 +249,9 @@ awaitable<UpstreamConnection::Read> UpstreamConnection::read(std::span<char> int
       result = {.kind = Read::Kind::end};
     }
   }
+  reading_ = false;
   if (deadlines_) deadlines_->read.disarm();
+  note_reading(result);
   co_return result;
 }
 
@@ -296,6 +308,7 @@ awaitable<bool> UpstreamConnection::send(OutgoingBytes& bytes, Duration timeout)
     const Sent sent = send_now(bytes);
     if (sent != Sent::some) co_return sent == Sent::all;
     if (!deadlines_) co_return false;
+    write_timeout_ = timeout;
     deadlines_->write.arm_after(timeout);
     const bool ready = co_await wait_for(tls_ ? write_wait_ : TcpSocket::wait_write);
     if (deadlines_) deadlines_->write.disarm();

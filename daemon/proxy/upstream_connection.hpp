@@ -68,12 +68,14 @@ class UpstreamConnection {
   /// Waits for something to read, under the read deadline; the deadline is off afterwards.
   awaitable<Read> read(std::span<char> into);
   void set_read_deadline(common::BootTime when);
+  /// Whether a `read` is waiting.
+  bool reading() const { return reading_; }
 
   enum class Sent { all, some, broken };
   /// Sends what the socket takes without waiting.
   Sent send_now(OutgoingBytes& bytes);
-  /// Sends everything; `timeout` bounds each silence of the API. False when the connection is broken or was
-  /// aborted.
+  /// Sends everything; `timeout` bounds each silence of the API, which neither reads nor writes. False when
+  /// the connection is broken or was aborted.
   awaitable<bool> send(OutgoingBytes& bytes, Duration timeout);
 
   /// Whether the kernel took any byte for sending since the last call.
@@ -88,6 +90,8 @@ class UpstreamConnection {
   bool is_open() const { return socket_.is_open(); }
   /// Whether a deadline closed it.
   bool timed_out() const { return timed_out_; }
+  /// When it was made.
+  common::BootTime opened() const { return opened_; }
   /// How many requests were begun on it.
   std::size_t uses = 0;
   /// Nothing here needs the loop's timers any more; for the end of the daemon.
@@ -108,10 +112,12 @@ class UpstreamConnection {
   Read read_tls(std::span<char> into, bool& would_wait);
   Sent send_plain(OutgoingBytes& bytes);
   Sent send_tls(OutgoingBytes& bytes);
+  void note_reading(const Read& result);
   void expire();
   void close_socket();
 
   common::TimerQueue& timers_;
+  const common::BootTime opened_ = timers_.now();
   TcpSocket socket_;
   std::unique_ptr<TlsStream> tls_;
   std::optional<Deadlines> deadlines_;
@@ -122,6 +128,8 @@ class UpstreamConnection {
   bool aborted_ = false;
   bool timed_out_ = false;
   bool took_bytes_ = false;
+  bool reading_ = false;
+  Duration write_timeout_{};
 };
 
 }  // namespace grantd::daemon

@@ -38,11 +38,12 @@ UpstreamPool::Connection UpstreamPool::make() {
 }
 
 UpstreamPool::Connection UpstreamPool::take_idle() {
+  const auto now = loop_.timers().now();
   while (!idle_.empty()) {
-    Connection connection = std::move(idle_.back().connection);
+    Idle idle = std::move(idle_.back());
     idle_.pop_back();
-    if (!connection->stale()) return connection;
-    connection->close();
+    if (idle.until > now && !idle.connection->stale()) return std::move(idle.connection);
+    idle.connection->close();
   }
   return nullptr;
 }
@@ -76,13 +77,15 @@ common::Result<void> UpstreamPool::renew_tls(const config::ApiSettings& settings
 }
 
 void UpstreamPool::put_back(Connection connection, std::optional<std::chrono::seconds> api_keeps) {
+  const auto now = loop_.timers().now();
   const auto keep = api_keeps ? std::min(idle_time, *api_keeps - std::chrono::seconds{1}) : idle_time;
-  if (retired_ || keep.count() <= 0 || !connection->is_open()) return connection->close();
+  const bool old = now - connection->opened() > greatest_age;
+  if (retired_ || old || keep.count() <= 0 || !connection->is_open()) return connection->close();
   if (idle_.size() >= max_idle) {
     idle_.front().connection->close();
     idle_.erase(idle_.begin());
   }
-  const auto until = loop_.timers().now() + keep;
+  const auto until = now + keep;
   idle_.push_back({.connection = std::move(connection), .until = until});
   if (!expiry_->armed()) expiry_->arm(until);
 }

@@ -20,6 +20,8 @@ class UpstreamPool : public std::enable_shared_from_this<UpstreamPool> {
  public:
   static constexpr std::size_t max_idle = 256;
   static constexpr std::chrono::seconds idle_time{30};
+  /// So that a name that has moved, or a certificate that was replaced, is noticed under steady traffic, too.
+  static constexpr std::chrono::minutes greatest_age{5};
 
   UpstreamPool(std::shared_ptr<const config::ApiSettings> settings, Loop& loop, Workers& workers,
                common::Logger& log);

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "daemon/http1/gathered_body.hpp"
 #include "daemon/server/http_session.hpp"
 
 namespace grantd::daemon {
@@ -119,7 +120,7 @@ awaitable<common::Result<std::span<const char>>> HttpSession::read_body() {
     }
   }
   while (!decoder_.complete()) {
-    const auto piece = decoder_.next(body_input().pending());
+    const auto piece = http1::gather_body(decoder_, body_input().pending());
     if (!piece) {
       broken_ = true;
       co_return fail(ErrorCode::invalid_request,

@@ -33,6 +33,7 @@ class InputBuffer {
   InputBuffer(const InputBuffer&) = delete;
   InputBuffer& operator=(const InputBuffer&) = delete;
 
+  std::span<char> pending() { return {memory_.get() + begin_, end_ - begin_}; }
   std::span<const char> pending() const { return {memory_.get() + begin_, end_ - begin_}; }
   std::string_view text() const { return {memory_.get() + begin_, end_ - begin_}; }
   void consume(std::size_t size) { begin_ += size; }

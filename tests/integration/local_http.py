@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import select
 import platform
 import socket
 import threading
@@ -206,6 +207,10 @@ class Connection:
                 self.fill()
             except BrokenOff:
                 return
+
+    def is_silent(self, seconds=0.2):
+        """Whether nothing arrives for so long."""
+        return not self.buffer and not select.select([self.socket], [], [], seconds)[0]
 
     def is_closed(self, timeout=default_timeout):
         """Whether the daemon closes the connection within `timeout`, without sending anything more."""

@@ -140,10 +140,9 @@ def test_a_streamed_upload_arrives_in_chunks(echo):
     assert body.replace(b"\r\n", b"").endswith(b"0") and b"first" in body and b"second" in body
 
 
-def test_an_upload_that_asks_first_is_told_to_go_on(echo):
-    echoed = curl(echo, "-H", "Expect: 100-continue", "--expect100-timeout", "20", "--data-binary", "@-",
-                  "http://echo/", data=b"x" * 5000)
-    assert request_seen(echoed)[2] == b"x" * 5000
+def test_an_upload_that_asks_first_asks_the_api(echo):
+    echoed = curl(echo, "-H", "Expect: 100-continue", "--data-binary", "@-", "http://echo/", data=b"x" * 5000)
+    assert "Expect: 100-continue" in request_seen(echoed)[1]
 
 
 def test_server_sent_events_of_a_real_server_come_one_by_one(start_daemon, authorization_server):

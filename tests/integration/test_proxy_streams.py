@@ -99,6 +99,48 @@ def test_an_upload_reaches_the_api_before_it_is_complete(serve, api_server):
         assert connection.read_response().status == 200
 
 
+def test_a_caller_that_asks_first_is_told_by_the_api_to_go_on(serve, api_server):
+    asked, allowed = threading.Event(), threading.Event()
+
+    def willing(wire, request):
+        asked.set()
+        assert allowed.wait(10)
+        wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        size = sum(len(piece) for piece in wire.body_pieces(request))
+        wire.respond(200, body=str(size).encode())
+        return True
+
+    api_server.on("/asks", willing)
+    daemon = serve()
+    with daemon.connect() as connection:
+        connection.send_request("PUT", "/v1/proxy/x/asks", [("Content-Length", 5000), ("Expect", "100-continue")])
+        assert asked.wait(10)
+        assert connection.is_silent()
+        allowed.set()
+        assert connection.read_head().status == 100
+        connection.send(b"x" * 5000)
+        assert connection.read_response().body == b"5000"
+
+
+def test_an_upload_in_tiny_chunks_leaves_the_daemon_to_others(serve, api_server):
+    api_server.on("/upload", upload)
+    daemon = serve()
+    chunk = b"1\r\nx\r\n" * 100_000
+    with daemon.connect() as connection, daemon.connect() as other:
+        connection.send_request("POST", "/v1/proxy/x/upload", [("Transfer-Encoding", "chunked")])
+        sender = threading.Thread(target=lambda: connection.send(chunk * 5 + b"0\r\n\r\n"))
+        sender.start()
+        longest = 0
+        while sender.is_alive():
+            begun = time.monotonic()
+            assert other.request("GET", "/healthz").status == 200
+            longest = max(longest, time.monotonic() - begun)
+        sender.join()
+        assert connection.read_response().json()["size"] == 500_000
+    if not is_sanitized():
+        assert longest < 0.2
+
+
 def test_content_encoding_passes_untouched(serve, api_server):
     body = b"\x1f\x8b\x08not really gzip"
     api_server.on("/zip", respond(200, [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")], body))

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "daemon/http1/body_decoder.hpp"
+#include "daemon/http1/gathered_body.hpp"
 
 namespace grantd::daemon::http1 {
 namespace {
@@ -133,6 +133,39 @@ TEST_CASE("body decoder: a trailer over 8 KiB is refused before it is whole") {
   CHECK(decode_chunked(bytes + "\r\n").end == "complete");
   CHECK(decode_chunked(bytes + line + "\r\n").end == "the trailer is too large");
   CHECK(decode_chunked("0\r\nA: " + std::string(9000, 'x')).end == "the trailer is too large");
+}
+
+TEST_CASE("gathered body: small chunks become one piece, a large one ends it") {
+  const std::string large(5000, 'l');
+  std::string bytes = "1\r\na\r\n2\r\nbc\r\n1388\r\n" + large + "\r\n1\r\nd\r\n0\r\n\r\n";
+  BodyDecoder decoder{{Kind::chunked, 0}};
+  const auto first = gather_body(decoder, bytes);
+  CHECK(std::string{first->data.begin(), first->data.end()} == "abc" + large);
+  const auto second = gather_body(decoder, std::span{bytes}.subspan(first->consumed));
+  CHECK(std::string{second->data.begin(), second->data.end()} == "d");
+  CHECK(first->consumed + second->consumed == bytes.size());
+  CHECK(decoder.complete());
+}
+
+TEST_CASE("gathered body: what came before broken framing is still there") {
+  std::string bytes = "1\r\na\r\n1\r\nb\r\nnonsense\r\n";
+  BodyDecoder decoder{{Kind::chunked, 0}};
+  const auto gathered = gather_body(decoder, bytes);
+  REQUIRE(gathered);
+  CHECK(std::string{gathered->data.begin(), gathered->data.end()} == "ab");
+  CHECK_FALSE(gather_body(decoder, std::span{bytes}.subspan(gathered->consumed)));
+}
+
+TEST_CASE("gathered body: an unfinished line waits for more, and bodies without chunks are one piece") {
+  std::string unfinished = "1\r\na\r\n1";
+  BodyDecoder chunks{{Kind::chunked, 0}};
+  const std::size_t used = gather_body(chunks, unfinished)->consumed;
+  CHECK(unfinished.substr(used) == "1");
+  CHECK(gather_body(chunks, std::span{unfinished}.subspan(used))->consumed == 0);
+  std::string text = "abcdef";
+  BodyDecoder fixed{{Kind::fixed, 4}};
+  CHECK(gather_body(fixed, text)->data.size() == 4);
+  CHECK(fixed.complete());
 }
 
 }  // namespace

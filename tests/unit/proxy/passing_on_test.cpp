@@ -293,7 +293,7 @@ TEST_CASE("proxy: a final answer to half a body ends the exchange without the ot
   ProxyFixture fixture{api.port()};
   auto caller = fixture.caller();
   caller.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nhalf");
-  CHECK(caller.read_to_end() == "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno");
+  CHECK(caller.read_to_end() == "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
 }
 
 TEST_CASE("proxy: a caller that reads slowly slows the API down instead of filling memory") {

@@ -133,7 +133,8 @@ BlockingSocket ProxyFixture::caller() {
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) throw std::runtime_error("socketpair");
   on_loop([&] {
     LocalSocket socket{loop.executor(), asio::local::stream_protocol{}, ends[0]};
-    asio::co_spawn(loop.executor(), serve(std::make_unique<TestSession>(std::move(socket), *proxy)),
+    asio::co_spawn(loop.executor(),
+                   serve(std::make_unique<TestSession>(std::move(socket), *proxy, body_was_asked_for)),
                    asio::detached);
   });
   return BlockingSocket{common::UniqueFd{ends[1]}};

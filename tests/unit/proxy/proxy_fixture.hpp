@@ -69,6 +69,7 @@ class ProxyFixture {
   /// Whether `condition`, asked on the loop's thread, becomes true within the deadline.
   bool comes_true(std::function<bool()> condition);
 
+  std::atomic<bool> body_was_asked_for = false;
   common::SystemClock clock;
   FixedEntropy entropy;
   LogRecorder log;

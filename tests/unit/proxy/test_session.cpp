@@ -8,8 +8,8 @@ namespace grantd::tests {
 
 using namespace daemon;
 
-TestSession::TestSession(LocalSocket socket, ApiHandler& handler)
-    : socket_(std::move(socket)), handler_(handler) {}
+TestSession::TestSession(LocalSocket socket, ApiHandler& handler, std::atomic<bool>& body_was_asked_for)
+    : socket_(std::move(socket)), handler_(handler), body_was_asked_for_(body_was_asked_for) {}
 
 void TestSession::watch() {
   socket_.async_wait(LocalSocket::wait_error,
@@ -61,6 +61,7 @@ awaitable<void> TestSession::serve() {
 }
 
 awaitable<common::Result<std::span<const char>>> TestSession::read_body() {
+  body_was_asked_for_ = true;
   while (true) {
     const auto piece = decoder_->next(std::span{input_}.subspan(used_));
     if (!piece) co_return common::fail(common::ErrorCode::invalid_request, "broken framing");

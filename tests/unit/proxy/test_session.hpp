@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,7 +14,8 @@ namespace grantd::tests {
 /// given to an ApiHandler under the name "invoices".
 class TestSession final : public daemon::Exchange {
  public:
-  TestSession(daemon::LocalSocket socket, daemon::ApiHandler& handler);
+  /// `body_was_asked_for` is set when a handler reads a body.
+  TestSession(daemon::LocalSocket socket, daemon::ApiHandler& handler, std::atomic<bool>& body_was_asked_for);
 
   /// Serves until the connection ends or was closed.
   daemon::awaitable<void> serve();
@@ -37,6 +39,7 @@ class TestSession final : public daemon::Exchange {
 
   daemon::LocalSocket socket_;
   daemon::ApiHandler& handler_;
+  std::atomic<bool>& body_was_asked_for_;
   daemon::PeerIdentity peer_{.pid = 1, .uid = 1000, .gid = 1000};
   std::string input_;
   std::size_t used_ = 0;

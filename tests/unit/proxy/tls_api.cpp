@@ -114,6 +114,17 @@ std::string TlsApiConnection::read_message() {
   return message;
 }
 
+std::string TlsApiConnection::read_to_end(std::string_view end) {
+  while (!input_.ends_with(end) && fill()) {
+  }
+  return input_;
+}
+
+void TlsApiConnection::read_until_size(std::size_t size) {
+  while (input_.size() < input_.find("\r\n\r\n") + size && fill()) {
+  }
+}
+
 bool TlsApiConnection::send(std::string_view bytes) {
   std::size_t sent = 0;
   return bytes.empty() || SSL_write_ex(ssl_, bytes.data(), bytes.size(), &sent) == 1;

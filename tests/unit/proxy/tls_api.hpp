@@ -1,6 +1,7 @@
 #pragma once
 
 #include <openssl/ssl.h>
+#include <signal.h>
 
 #include <filesystem>
 #include <memory>
@@ -42,6 +43,10 @@ class TlsApiConnection {
   std::string protocol() const;
   /// A head and the body that its Content-Length announces; empty when the connection ended.
   std::string read_message();
+  /// What came until it ends with `end`, or the connection ended.
+  std::string read_to_end(std::string_view end);
+  /// At least so many bytes after the head.
+  void read_until_size(std::size_t size);
   bool send(std::string_view bytes);
   void send_close() { SSL_shutdown(ssl_); }
 
@@ -50,6 +55,12 @@ class TlsApiConnection {
   SSL* ssl_;
   bool accepted_ = false;
   std::string input_;
+};
+
+/// The scripts' side of OpenSSL writes with write(2).
+struct NoSigpipe {
+  NoSigpipe() { ::signal(SIGPIPE, SIG_IGN); }
+  ~NoSigpipe() { ::signal(SIGPIPE, SIG_DFL); }
 };
 
 }  // namespace grantd::tests

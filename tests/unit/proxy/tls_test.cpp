@@ -1,6 +1,5 @@
 // The proxy towards APIs with TLS: who is trusted, and what the records do to bodies and their ends.
 #include <doctest/doctest.h>
-#include <signal.h>
 
 #include "tests/unit/proxy/proxy_fixture.hpp"
 #include "tests/unit/proxy/tls_api.hpp"
@@ -16,12 +15,6 @@ std::function<void(config::ApiSettings&)> secured(std::optional<std::filesystem:
     settings.tls.ca_file = ca_file;
   };
 }
-
-/// The scripts' side of OpenSSL writes with write(2).
-struct NoSigpipe {
-  NoSigpipe() { ::signal(SIGPIPE, SIG_IGN); }
-  ~NoSigpipe() { ::signal(SIGPIPE, SIG_DFL); }
-};
 
 }  // namespace
 
