@@ -1,5 +1,6 @@
 """Bodies through the proxy: streamed both ways in constant memory, and ended by whoever ends first."""
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -139,6 +140,46 @@ def test_an_upload_in_tiny_chunks_leaves_the_daemon_to_others(serve, api_server)
         assert connection.read_response().json()["size"] == 500_000
     if not is_sanitized():
         assert longest < 0.2
+
+
+def test_an_answer_that_goes_on_is_not_silence_though_the_api_reads_nothing(serve, api_server):
+    def deaf(wire, request):
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n")
+        for _ in range(12):
+            time.sleep(0.1)
+            wire.send(b"x")
+        return False
+
+    api_server.on("/deaf", deaf)
+    daemon = serve(idle_timeout="500ms")
+    with daemon.connect() as connection:
+        connection.send_request("POST", "/v1/proxy/x/deaf", [("Content-Length", 1 << 30)])
+        stuck = threading.Thread(target=send_until_closed, args=(connection,), daemon=True)
+        stuck.start()
+        assert connection.read_response().body == b"x" * 12
+    stuck.join(10)
+
+
+def send_until_closed(connection):
+    with contextlib.suppress(OSError):
+        while True:
+            connection.send(b"x" * (1 << 20))
+
+
+def test_an_api_that_waits_for_the_rest_of_the_request_is_not_silent(serve, api_server):
+    def patient(wire, request):
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+        wire.send(b"".join(wire.body_pieces(request)))
+        return True
+
+    api_server.on("/patient", patient)
+    daemon = serve(idle_timeout="200ms")
+    with daemon.connect() as connection:
+        connection.send_request("POST", "/v1/proxy/x/patient", [("Content-Length", 4)], b"bo")
+        assert connection.read_head().status == 200
+        assert connection.is_silent(0.6)
+        connection.send(b"dy")
+        assert connection.read_exactly(4) == b"body"
 
 
 def test_content_encoding_passes_untouched(serve, api_server):
