@@ -41,6 +41,7 @@ only_in = {
     r"toml\+\+/": ["config"],
     r"httplib\.h": ["daemon/http", "examples", "tests"],
     r"prometheus/": ["daemon/metrics"],
+    r"systemd/": ["daemon/service"],
     r"CLI/": ["cli", "daemon/main.cpp"],
     r"boost/": ["daemon", "bench", "examples", "tests"],
     r"nlohmann/": ["daemon", "cli", "examples", "bench", "tests"],

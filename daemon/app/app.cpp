@@ -16,6 +16,8 @@
 #include "daemon/server/local_server.hpp"
 #include "daemon/server/router.hpp"
 #include "daemon/server/socket_file.hpp"
+#include "daemon/service/notifier.hpp"
+#include "daemon/service/passed_sockets.hpp"
 
 namespace grantd::daemon {
 
@@ -39,8 +41,11 @@ struct App::State {
   std::expected<void, std::string> open_sockets(const config::DaemonSettings& settings);
   void warn_of_settings_that_need_a_restart(const config::DaemonSettings& wanted);
   void watch_signals();
+  void reload(std::move_only_function<void(const ReloadResult&)> done);
   void reload_for_signal();
   awaitable<ReloadResult> reload_for_caller();
+  std::string status() const;
+  void feed_watchdog();
   void stop();
   bool ready() const;
   bool is_admin(const PeerIdentity& peer) { return catalog.now->admins.admits(peer, loop.timers().now()); }
@@ -76,8 +81,11 @@ struct App::State {
          return is_admin(peer);
        }}};
   asio::signal_set signals{loop.context(), SIGTERM, SIGINT, SIGHUP};
-  std::optional<SocketFile> socket_file;
-  config::DaemonSettings at_start;  // what cannot change before the next start
+  const Notifier notifier;
+  common::Timer watchdog{loop.timers(), [this] { feed_watchdog(); }};
+  std::optional<SocketFile> socket_file;           // not where the service manager passed a socket
+  std::optional<config::DaemonSettings> at_start;  // what cannot change before the next one; none: not started
+  bool reload_refused = false;
   bool stopping = false;
 };
 
@@ -87,28 +95,35 @@ void App::State::apply(const Configuration& configuration) {
   catalog.now = builder.build(settings);
   server.set_limits(settings.daemon);
   parts.log.set_level(settings.daemon.log_level);
-  if (socket_file) warn_of_settings_that_need_a_restart(settings.daemon);
-  parts.log.info(socket_file ? "reloaded" : "configured",
+  if (at_start) warn_of_settings_that_need_a_restart(settings.daemon);
+  parts.log.info(at_start ? "reloaded" : "configured",
                  {{"clients", settings.clients.size()}, {"apis", settings.apis.size()}});
 }
 
 std::expected<void, std::string> App::State::open_sockets(const config::DaemonSettings& settings) {
-  auto file = SocketFile::create(settings, parts.log);
-  if (!file) return std::unexpected(std::move(file.error()));
+  auto passed = take_passed_sockets();
+  if (!passed) return std::unexpected(std::move(passed.error()));
+  if (passed->empty()) {
+    auto file = SocketFile::create(settings, parts.log);
+    if (!file) return std::unexpected(std::move(file.error()));
+    passed->push_back(file->take_socket());
+    socket_file.emplace(std::move(*file));
+  }
   if (settings.metrics_listen) {
     auto listening = listen_on_tcp(settings.metrics_listen->first, settings.metrics_listen->second);
     if (!listening) return std::unexpected(std::move(listening.error()));
     server.add_metrics_socket(std::move(*listening), metrics_only);
   }
-  server.add_local_socket(file->take_socket(), router);
-  socket_file.emplace(std::move(*file));
+  for (common::UniqueFd& socket : *passed) server.add_local_socket(std::move(socket), router);
   at_start = settings;
   return {};
 }
 
 void App::State::warn_of_settings_that_need_a_restart(const config::DaemonSettings& wanted) {
-  if (wanted.socket != at_start.socket || wanted.socket_mode != at_start.socket_mode ||
-      wanted.socket_group != at_start.socket_group || wanted.metrics_listen != at_start.metrics_listen) {
+  const bool other_socket = wanted.socket != at_start->socket ||
+                            wanted.socket_mode != at_start->socket_mode ||
+                            wanted.socket_group != at_start->socket_group;
+  if ((socket_file && other_socket) || wanted.metrics_listen != at_start->metrics_listen) {
     parts.log.warning(
         "restart_needed",
         {{"detail", "socket, socket_mode, socket_group and metrics_listen change at the next start"}});
@@ -127,8 +142,34 @@ void App::State::watch_signals() {
   });
 }
 
+void App::State::reload(std::move_only_function<void(const ReloadResult&)> done) {
+  notifier.reloading();
+  reader.reload([this, done = std::move(done)](const ReloadResult& result) mutable {
+    reload_refused = !result;
+    notifier.ready(status());
+    done(result);
+  });
+}
+
+std::string App::State::status() const {
+  auto counted = [](std::size_t number, std::string_view what) {
+    return std::to_string(number) + " " + std::string{what} + (number == 1 ? "" : "s");
+  };
+  return "Serving " + counted(catalog.now->clients.size(), "client") + " and " +
+         counted(catalog.now->apis.size(), "API") +
+         (reload_refused ? "; the last reload was refused, the log says why" : "");
+}
+
+// A timer of the loop, so that a loop that hangs feeds nobody.
+void App::State::feed_watchdog() {
+  const auto patience = notifier.watchdog();
+  if (!patience) return;
+  notifier.alive();
+  watchdog.arm_after(*patience / 3);
+}
+
 void App::State::reload_for_signal() {
-  reader.reload([this](const ReloadResult& result) {
+  reload([this](const ReloadResult& result) {
     if (result) return;
     for (const config::ConfigError& error : result.error()) {
       parts.log.error("configuration_refused", {{"detail", error.text()}});
@@ -139,8 +180,8 @@ void App::State::reload_for_signal() {
 awaitable<ReloadResult> App::State::reload_for_caller() {
   auto wait = [this](auto handler) {
     // Resumed through the loop: the reader is not done with its list yet.
-    reader.reload([this, handler = std::move(handler)](ReloadResult result) mutable {
-      asio::post(loop.executor(), [handler = std::move(handler), result = std::move(result)]() mutable {
+    reload([this, handler = std::move(handler)](const ReloadResult& result) mutable {
+      asio::post(loop.executor(), [handler = std::move(handler), result]() mutable {
         std::move(handler)(std::move(result));
       });
     });
@@ -153,6 +194,7 @@ awaitable<ReloadResult> App::State::reload_for_caller() {
 
 void App::State::stop() {
   if (std::exchange(stopping, true)) return;
+  notifier.stopping("Finishing the requests under way");
   parts.log.info("stopping", {{"connections", server.connection_count()}});
   if (socket_file) socket_file->remove();
   server.stop(longest_drain, [this] {
@@ -190,6 +232,8 @@ std::expected<void, std::string> App::run(Configuration configuration) {
   state.watch_signals();
   state.parts.log.info(
       "started", {{"version", GRANTD_VERSION}, {"socket", configuration.settings->daemon.socket.string()}});
+  state.notifier.ready(state.status());
+  state.feed_watchdog();
   state.loop.run();
   // Whoever asks a second time, while the parts are taken down, must not change how the process ends.
   sigset_t ours;

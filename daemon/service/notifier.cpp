@@ -1,0 +1,38 @@
+#include "daemon/service/notifier.hpp"
+
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include <string>
+
+namespace grantd::daemon {
+namespace {
+
+void notify(const std::string& message) { ::sd_notify(0, message.c_str()); }
+
+// What orders a reload's messages for the service manager is CLOCK_MONOTONIC (sd_notify(3)).
+std::string monotonic_microseconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  const auto since = std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec};
+  return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(since).count());
+}
+
+}  // namespace
+
+Notifier::Notifier() {
+  std::uint64_t microseconds = 0;
+  if (::sd_watchdog_enabled(0, &microseconds) > 0) watchdog_ = std::chrono::microseconds{microseconds};
+}
+
+void Notifier::ready(std::string_view status) const { notify("READY=1\nSTATUS=" + std::string{status}); }
+
+void Notifier::reloading() const { notify("RELOADING=1\nMONOTONIC_USEC=" + monotonic_microseconds()); }
+
+void Notifier::stopping(std::string_view status) const {
+  notify("STOPPING=1\nSTATUS=" + std::string{status});
+}
+
+void Notifier::alive() const { notify("WATCHDOG=1"); }
+
+}  // namespace grantd::daemon
