@@ -81,8 +81,9 @@ std::optional<std::string> read_audience(const TableReader& reader) {
 }
 
 AccessSettings read_access(const TableReader& reader) {
-  reader.list_not_supported("allow_units", text(parse_unit_name));
-  return {.users = reader.list("allow_users", account), .groups = reader.list("allow_groups", account)};
+  return {.users = reader.list("allow_users", account),
+          .groups = reader.list("allow_groups", account),
+          .units = reader.list("allow_units", text(parse_unit_name))};
 }
 
 TlsSettings read_tls(const TableReader& reader) {

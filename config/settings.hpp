@@ -112,6 +112,8 @@ struct Url {
 struct AccessSettings {
   std::optional<std::vector<std::string>> users;
   std::optional<std::vector<std::string>> groups;
+  /// Full names; `x@.service` is every instance.
+  std::optional<std::vector<std::string>> units{};
   bool operator==(const AccessSettings&) const = default;
 };
 

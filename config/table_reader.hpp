@@ -105,16 +105,11 @@ class TableReader {
     return items;
   }
 
-  /// What `value` and `list` do, for keys that a later version will understand: the value must be right, and
+  /// What `value` does, for keys that a later version will understand: the value must be right, and
   /// is then refused all the same.
   template <class Parser>
   void value_not_supported(std::string_view key, Parser parser) const {
     if (value(key, parser)) not_supported(key);
-  }
-  template <class Parser>
-  void list_not_supported(std::string_view key, Parser parser) const {
-    const auto items = list(key, parser);
-    if (items && items->size() == find(key)->children.size()) not_supported(key);
   }
 
  private:

@@ -83,8 +83,9 @@ struct App::State {
   asio::signal_set signals{loop.context(), SIGTERM, SIGINT, SIGHUP};
   const Notifier notifier;
   common::Timer watchdog{loop.timers(), [this] { feed_watchdog(); }};
-  std::optional<SocketFile> socket_file;           // not where the service manager passed a socket
-  std::optional<config::DaemonSettings> at_start;  // what cannot change before the next one; none: not started
+  std::optional<SocketFile> socket_file;  // not where the service manager passed a socket
+  std::optional<config::DaemonSettings>
+      at_start;  // what cannot change before the next one; none: not started
   bool reload_refused = false;
   bool stopping = false;
 };
@@ -181,9 +182,8 @@ awaitable<ReloadResult> App::State::reload_for_caller() {
   auto wait = [this](auto handler) {
     // Resumed through the loop: the reader is not done with its list yet.
     reload([this, handler = std::move(handler)](const ReloadResult& result) mutable {
-      asio::post(loop.executor(), [handler = std::move(handler), result]() mutable {
-        std::move(handler)(std::move(result));
-      });
+      asio::post(loop.executor(),
+                 [handler = std::move(handler), result]() mutable { std::move(handler)(std::move(result)); });
     });
   };
   auto result = co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(ReloadResult)>(

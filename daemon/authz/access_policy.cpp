@@ -51,6 +51,14 @@ void insert_sorted(std::vector<Id>& ids, Id id) {
   if (place == ids.end() || *place != id) ids.insert(place, id);
 }
 
+/// Whether the configured name `wanted` means `unit`.
+bool is_unit(std::string_view wanted, std::string_view unit) {
+  if (wanted == unit) return true;
+  const auto at = wanted.find("@.");
+  if (at == std::string_view::npos || unit.size() <= wanted.size()) return false;
+  return unit.starts_with(wanted.substr(0, at + 1)) && unit.ends_with(wanted.substr(at + 1));
+}
+
 }  // namespace
 
 AccountLookup system_accounts() {
@@ -59,7 +67,9 @@ AccountLookup system_accounts() {
 }
 
 AccessPolicy::AccessPolicy(const config::AccessSettings& settings, AccountLookup accounts)
-    : everybody_(!settings.users && !settings.groups), accounts_(std::move(accounts)) {
+    : everybody_(!settings.users && !settings.groups && !settings.units),
+      accounts_(std::move(accounts)),
+      units_(settings.units.value_or(std::vector<std::string>{})) {
   for (const std::string& user : settings.users.value_or(std::vector<std::string>{})) {
     if (const auto id = decimal_id<uid_t>(user)) {
       insert_sorted(users_, *id);
@@ -86,7 +96,8 @@ bool AccessPolicy::admits(const PeerIdentity& peer, common::BootTime now) {
   const auto matches = [&] {
     return std::ranges::binary_search(users_, peer.uid) || std::ranges::binary_search(groups_, peer.gid) ||
            std::ranges::any_of(peer.groups,
-                               [this](gid_t gid) { return std::ranges::binary_search(groups_, gid); });
+                               [this](gid_t gid) { return std::ranges::binary_search(groups_, gid); }) ||
+           std::ranges::any_of(units_, [&](const std::string& unit) { return is_unit(unit, peer.unit); });
   };
   if (matches()) return true;
   if (unknown_.empty() || (looked_up_ && now < *looked_up_ + look_up_pause)) return false;

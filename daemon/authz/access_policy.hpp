@@ -19,8 +19,8 @@ struct AccountLookup {
 /// getpwnam_r and getgrnam_r.
 AccountLookup system_accounts();
 
-/// Who may use a definition (`allow_users`, `allow_groups`). A name that is unknown matches nobody and is
-/// looked up again at a later use, at most once in ten seconds. Loop thread only.
+/// Who may use a definition (`allow_users`, `allow_groups`, `allow_units`). A name that is unknown matches
+/// nobody and is looked up again at a later use, at most once in ten seconds. Loop thread only.
 class AccessPolicy {
  public:
   AccessPolicy(const config::AccessSettings& settings, AccountLookup accounts);
@@ -40,6 +40,7 @@ class AccessPolicy {
   AccountLookup accounts_;
   std::vector<uid_t> users_;   // sorted
   std::vector<gid_t> groups_;  // sorted
+  std::vector<std::string> units_;
   std::vector<Unknown> unknown_;
   std::optional<common::BootTime> looked_up_;
 };

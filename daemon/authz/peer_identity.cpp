@@ -26,14 +26,15 @@ std::vector<gid_t> supplementary_groups(int socket) {
 
 }  // namespace
 
-PeerIdentity identify_peer(int socket) {
+PeerIdentity identify_peer(int socket, const Arrival& arrival) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return {};
   return {.pid = credentials.pid,
           .uid = credentials.uid,
           .gid = credentials.gid,
-          .groups = supplementary_groups(socket)};
+          .groups = supplementary_groups(socket),
+          .unit = unit_of_peer(socket, credentials.pid, credentials.uid, arrival)};
 }
 
 }  // namespace grantd::daemon

@@ -2,7 +2,10 @@
 
 #include <sys/types.h>
 
+#include <string>
 #include <vector>
+
+#include "daemon/authz/peer_unit.hpp"
 
 namespace grantd::daemon {
 
@@ -12,10 +15,11 @@ struct PeerIdentity {
   uid_t uid = static_cast<uid_t>(-1);
   gid_t gid = static_cast<gid_t>(-1);
   std::vector<gid_t> groups{};  // supplementary
+  std::string unit{};           // of systemd's system manager, empty: none
 };
 
-/// Reads SO_PEERCRED and SO_PEERGROUPS of a connected Unix socket. A peer the kernel does not identify gets
-/// uid and gid -1, which match nothing.
-PeerIdentity identify_peer(int socket);
+/// Reads SO_PEERCRED and SO_PEERGROUPS of a connected Unix socket, and the unit of the process. A peer the
+/// kernel does not identify gets uid and gid -1, which match nothing.
+PeerIdentity identify_peer(int socket, const Arrival& arrival);
 
 }  // namespace grantd::daemon

@@ -91,8 +91,8 @@ awaitable<void> ProxyHandler::handle(Exchange& exchange, std::string_view api_na
     const Error denied{
         .code = ErrorCode::access_denied,
         .detail =
-            "the API or its client does not admit the user of this process; see allow_users and "
-            "allow_groups"};
+            "the API or its client admits neither the user, nor a group, nor the unit of this process; see "
+            "allow_users, allow_groups and allow_units"};
     co_return co_await refuse_call(exchange, denied, api.get(), {});
   }
   if (is_tracing(request.method)) {

@@ -12,8 +12,10 @@ common::Result<std::shared_ptr<CatalogClient>> Admission::find(const Exchange& e
   if (!client) return fail(ErrorCode::unknown_client, "no client definition has this name");
   if (!client->access.admits(exchange.peer(), now)) {
     refusals_.refused(exchange.peer(), name);
-    return fail(ErrorCode::access_denied,
-                "the definition does not admit the user of this process; see allow_users and allow_groups");
+    return fail(
+        ErrorCode::access_denied,
+        "the definition admits neither the user, nor a group, nor the unit of this process; see allow_users, "
+        "allow_groups and allow_units");
   }
   if (use == Use::token && !client->settings->expose_token) {
     return fail(ErrorCode::access_denied,

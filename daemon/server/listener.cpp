@@ -84,14 +84,19 @@ void Listener::accept_waiting() {
           case Accepted::none:
             return wait();
           default:
-            return resume_.arm_after(rest);
+            return pause();
         }
         break;
       case Accepted::failed:
-        return resume_.arm_after(rest);
+        return pause();
     }
   }
   wait();
+}
+
+void Listener::pause() {
+  was_away_ = true;
+  resume_.arm_after(rest);
 }
 
 Listener::Accepted Listener::accept_one() {
@@ -109,6 +114,7 @@ Listener::Accepted Listener::accept_one() {
       case ENOMEM:
         return Accepted::out_of_descriptors;
       case EAGAIN:
+        was_away_ = false;
         return Accepted::none;
       case EINTR:
       case ECONNABORTED:
@@ -122,7 +128,10 @@ Listener::Accepted Listener::accept_one() {
 
 void Listener::serve(UniqueFd connection) {
   PeerIdentity peer;
-  if (origin_ == ServerState::Origin::local) peer = identify_peer(connection.get());
+  if (origin_ == ServerState::Origin::local) {
+    const Arrival arrival{.accepted = state_.parts.loop.timers().now(), .was_queued = was_away_};
+    peer = identify_peer(connection.get(), arrival);
+  }
   const bool admitted = state_.admit(origin_, peer);
   if (!admitted && state_.refusing >= most_refusing) return refuse_at_once(connection.get());
   const auto session =

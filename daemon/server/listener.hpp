@@ -19,6 +19,7 @@ class Listener {
   enum class Accepted { one, none, out_of_descriptors, failed };
   void wait();
   void accept_waiting();
+  void pause();
   Accepted accept_one();
   void serve(common::UniqueFd connection);
   /// Without free descriptors the kernel says so even when nobody waits, so `none` is possible, too.
@@ -32,6 +33,7 @@ class Listener {
   const ServerState::Origin origin_;
   common::UniqueFd spare_;  // given up for a moment to be able to say 503 when descriptors run out
   common::Timer resume_;
+  bool was_away_ = true;  // who is accepted now may have been waiting since before
   std::optional<common::BootTime> complained_;
   std::shared_ptr<bool> alive_ =
       std::make_shared<bool>(true);  // a wait may complete after this object is gone

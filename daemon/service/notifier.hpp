@@ -6,8 +6,8 @@
 
 namespace grantd::daemon {
 
-/// Tells the service manager that started the daemon how it is (sd_notify(3)). Without one, nothing happens. A
-/// message that cannot be sent is lost: the daemon serves all the same. Any thread.
+/// Tells the service manager that started the daemon how it is (sd_notify(3)). Without one, nothing happens.
+/// A message that cannot be sent is lost: the daemon serves all the same. Any thread.
 class Notifier {
  public:
   /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`.
@@ -19,7 +19,8 @@ class Notifier {
   void stopping(std::string_view status) const;
   /// Proof of progress.
   void alive() const;
-  /// How long the service manager waits for `alive` before it takes the daemon for hung; nothing: it does not.
+  /// How long the service manager waits for `alive` before it takes the daemon for hung; nothing: it does
+  /// not.
   std::optional<std::chrono::microseconds> watchdog() const { return watchdog_; }
 
  private:

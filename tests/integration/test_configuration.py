@@ -120,7 +120,6 @@ wrong = {
     "table twice": ("[clients.a]\nscope='x'", "", ""),
     "broken text": ("scope = [", "", ""),
     # what a later version will do is refused, not ignored
-    "units": ("allow_units = ['x.service']", "allow_units", "not supported yet"),
     "shared cache": ("[cache]\nshared='redis://127.0.0.1'", "cache", "not supported yet"),
 }
 

@@ -135,3 +135,30 @@ TEST_CASE("system accounts: names of the machine are found, others are not") {
   CHECK_FALSE(accounts.user("no-such-user-here").has_value());
   CHECK_FALSE(accounts.group("no-such-group-here").has_value());
 }
+
+TEST_CASE("access policy: units match by full name, and a template matches every instance") {
+  Fixture f;
+  auto policy = f.policy({.users = {}, .groups = {}, .units = Names{"billing.service", "worker@.service"}});
+  auto admits = [&](std::string unit) {
+    PeerIdentity caller = peer(1001);
+    caller.unit = std::move(unit);
+    return policy.admits(caller, f.clock.now());
+  };
+  CHECK(admits("billing.service"));
+  CHECK(admits("worker@1.service"));
+  CHECK(admits("worker@a@b.service"));
+  for (const std::string unit : {"", "billing", "billing.scope", "my-billing.service", "worker@.scope",
+                                 "worker.service", "worker@1.scope", "coworker@1.service"}) {
+    CAPTURE(unit);
+    CHECK_FALSE(admits(unit));
+  }
+}
+
+TEST_CASE("access policy: a unit is one more way to be admitted, and an empty list of them admits nobody") {
+  Fixture f;
+  auto either = f.policy({.users = Names{"1001"}, .groups = {}, .units = Names{"billing.service"}});
+  CHECK(either.admits(peer(1001), f.clock.now()));
+  CHECK_FALSE(either.admits(peer(1002), f.clock.now()));
+  auto nobody = f.policy({.users = {}, .groups = {}, .units = Names{}});
+  CHECK_FALSE(nobody.admits(peer(0, 0), f.clock.now()));
+}

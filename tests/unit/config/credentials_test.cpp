@@ -97,23 +97,12 @@ TEST_CASE("inline secret: files that hold none may be readable by everybody") {
   CHECK(interpret(files).has_value());
 }
 
-TEST_CASE("later keys: a right value is refused as not supported, a wrong one as wrong") {
-  struct Later {
-    std::string_view key;
-    std::string_view right;
-    std::string_view wrong;
-  };
-  constexpr Later client_keys[] = {
-      {"allow_units", "['billing.service']", "['billing']"},
-  };
-  const auto check = [](const std::string& before, const std::string& path, const Later& later) {
-    const std::string name = path + std::string{later.key};
-    const std::string assignment = std::string{later.key} + " = ";
-    check_wrong(before, {assignment + std::string{later.right}, name, "not supported yet"});
-    check_wrong(before, {assignment + std::string{later.wrong}, name, "expected"});
-  };
-  for (const Later& later : client_keys) check(std::string{good_client}, "clients.c.", later);
-  check(good_api(), "apis.a.", client_keys[0]);
+TEST_CASE("allow_units: full names of units, of a client and of an API") {
+  const auto settings =
+      settings_of(std::string{good_client} + "allow_units = ['billing.service', 'w@.service']\n");
+  CHECK(settings.clients.at("c")->access.units == std::vector<std::string>{"billing.service", "w@.service"});
+  check_wrong(good_client, {"allow_units = ['billing']", "clients.c.allow_units", "expected"});
+  check_wrong(good_api(), {"allow_units = ['billing']", "apis.a.allow_units", "expected"});
 }
 
 TEST_CASE("issuer: stands in place of the token endpoint, with the hosts its endpoints may have") {
