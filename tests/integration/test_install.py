@@ -115,3 +115,49 @@ def test_no_installed_header_needs_anything_but_the_standard_library(installed):
             assert "/" not in name or name.startswith("grantd/"), f"{header}: {name}"
         run("g++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wno-pragma-once-outside-header", "-x", "c++",
             "-I", header.parents[1], header)
+
+
+# What systemd says of the units; nothing of it runs here.
+
+
+@pytest.fixture(scope="module")
+def units(installed):
+    folder = installed / "lib/systemd/system"
+    if not (folder / "grantd.socket").exists():
+        [folder] = {path.parent for path in installed.parent.rglob("lib/systemd/system/grantd.socket")}
+    return folder
+
+
+def test_systemd_finds_no_mistake_in_the_units(units, installed, tmp_path):
+    for name in ("grantd.socket", "grantd.service"):
+        text = (units / name).read_text()
+        (tmp_path / name).write_text(re.sub(r"=/\S*/bin/", f"={installed}/bin/", text))
+    checked = subprocess.run(["systemd-analyze", "verify", tmp_path / "grantd.service", tmp_path / "grantd.socket"],
+                             capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0 and "grantd" not in checked.stderr, checked.stderr
+
+
+def test_the_service_is_exposed_no_more_than_1_5(units):
+    judged = run("systemd-analyze", "security", "--offline=true", units / "grantd.service")
+    exposure = float(re.search(r"Overall exposure level for grantd.service: ([0-9.]+)", judged)[1])
+    assert exposure <= 1.5, judged
+
+
+def test_the_service_keeps_what_peer_identity_needs(units):
+    text = (units / "grantd.service").read_text()
+    assert not re.search(r"^(PrivateUsers|ProtectProc)=", text, re.M)
+    for line in ("Type=notify", "RestartPreventExitStatus=78", "Restart=on-failure", "MemorySwapMax=0", "User=grantd",
+                 "Group=grantd", "CapabilityBoundingSet="):
+        assert re.search(rf"^{re.escape(line)}$", text, re.M), line
+
+
+def test_the_socket_is_for_the_callers_group(units):
+    text = (units / "grantd.socket").read_text()
+    for line in ("ListenStream=/run/grantd/grantd.sock", "SocketMode=0660", "SocketUser=grantd", "SocketGroup=grantd-clients"):
+        assert re.search(rf"^{re.escape(line)}$", text, re.M), line
+
+
+def test_the_units_users_and_groups_are_made(units):
+    [made] = units.parents[2].rglob("lib/sysusers.d/grantd.conf")
+    lines = [line.split()[:2] for line in made.read_text().splitlines() if line and not line.startswith("#")]
+    assert lines == [["u", "grantd"], ["g", "grantd-clients"]]
