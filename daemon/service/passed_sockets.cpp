@@ -4,15 +4,15 @@
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
-#include <cstring>
+#include <system_error>
 
 namespace grantd::daemon {
 
 std::expected<std::vector<common::UniqueFd>, std::string> take_passed_sockets() {
   const int count = ::sd_listen_fds(1);
   if (count < 0) {
-    return std::unexpected{std::string{"the sockets passed by the service manager cannot be used: "} +
-                           std::strerror(-count)};
+    return std::unexpected{"the sockets passed by the service manager cannot be used: " +
+                           std::generic_category().message(-count)};
   }
   std::vector<common::UniqueFd> sockets;
   for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; ++fd) sockets.emplace_back(fd);
