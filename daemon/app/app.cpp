@@ -230,8 +230,9 @@ std::expected<void, std::string> App::run(Configuration configuration) {
   state.metrics.on_collect_expiries([&state] { return state.expiries(); });
   if (auto opened = state.open_sockets(configuration.settings->daemon); !opened) return opened;
   state.watch_signals();
-  state.parts.log.info(
-      "started", {{"version", GRANTD_VERSION}, {"socket", configuration.settings->daemon.socket.string()}});
+  const std::string socket = state.socket_file ? configuration.settings->daemon.socket.string()
+                                               : std::string{"passed by the service manager"};
+  state.parts.log.info("started", {{"version", GRANTD_VERSION}, {"socket", socket}});
   state.notifier.ready(state.status());
   state.feed_watchdog();
   state.loop.run();

@@ -15,7 +15,9 @@ void RefusalLog::refused(const PeerIdentity& peer, std::string_view what) {
     return;
   }
   ++lines_;
-  log_.warning("access_denied", {{"for", what}, {"uid", peer.uid}, {"gid", peer.gid}, {"pid", peer.pid}});
+  const std::string_view unit = peer.unit.empty() ? std::string_view{"none"} : std::string_view{peer.unit};
+  log_.warning("access_denied",
+               {{"for", what}, {"uid", peer.uid}, {"gid", peer.gid}, {"pid", peer.pid}, {"unit", unit}});
 }
 
 }  // namespace grantd::daemon

@@ -139,6 +139,7 @@ def test_a_passed_socket_wins_and_stays_when_the_daemon_ends(managed):
     daemon.start()
     assert daemon.get_token("a").status == 200
     assert not own.exists()
+    assert "passed by the service manager" in until(lambda: daemon.events("started"))[0]
     assert daemon.stop() == 0
     assert daemon.socket.exists()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grantd import api, client
+from grantd import api, client, until
 from problems import assert_problem
 
 pytestmark = pytest.mark.root
@@ -74,6 +74,7 @@ def test_a_process_of_the_unit_gets_a_token_and_others_do_not(start_daemon, auth
     assert in_unit(daemon, "other.service") == "403"
     assert in_unit(daemon, "billing.scope") == "403"
     assert_problem(daemon.get_token("a"), "access_denied", client="a")
+    assert until(lambda: any("unit=other.service" in line for line in daemon.events("access_denied")))
 
 
 def test_a_name_that_a_user_or_a_container_chose_is_no_unit(start_daemon, authorization_server, in_unit):
