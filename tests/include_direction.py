@@ -24,6 +24,8 @@ may_use = {
     "daemon/http": ["common", "config/settings.hpp", "daemon/crypto", "daemon/http1", "daemon/loop"],
     "daemon/oauth": ["common", "config/settings.hpp", "config/credential_judge.hpp", "daemon/secrets", "daemon/crypto", "daemon/http"],
     "daemon/cache": ["common", "config/settings.hpp", "daemon/oauth/token.hpp", "daemon/metrics"],
+    "daemon/kept": ["common", "config/settings.hpp", "daemon/cache/token_keeper.hpp", "daemon/crypto", "daemon/oauth/dpop_proof.hpp",
+                    "daemon/oauth/token.hpp"],
     "daemon/catalog": ["common", "config/settings.hpp", "daemon/authz", "daemon/cache", "daemon/loop", "daemon/metrics",
                        "daemon/oauth/token.hpp"],
     "daemon/server": ["common", "config/load.hpp", "config/settings.hpp", "daemon/authz", "daemon/cache", "daemon/catalog", "daemon/http1",

@@ -12,12 +12,13 @@
 #include "daemon/app/catalog_builder.hpp"
 #include "daemon/app/endpoint_doctor.hpp"
 #include "daemon/http/httplib_transport.hpp"
+#include "daemon/kept/kept_tokens.hpp"
 #include "daemon/proxy/proxy_handler.hpp"
 #include "daemon/server/local_server.hpp"
 #include "daemon/server/router.hpp"
 #include "daemon/server/socket_file.hpp"
 #include "daemon/service/notifier.hpp"
-#include "daemon/service/passed_sockets.hpp"
+#include "daemon/service/passed_descriptors.hpp"
 
 namespace grantd::daemon {
 
@@ -29,6 +30,8 @@ constexpr std::chrono::seconds longest_drain{10};
 constexpr std::size_t worker_limit = 256;
 constexpr std::size_t lookup_limit = 16;
 constexpr std::size_t abandoned_worker_limit = 64;
+// In the service manager's descriptor store.
+constexpr char kept_tokens_name[] = "tokens";
 
 }  // namespace
 
@@ -36,9 +39,15 @@ struct App::State {
   State(AppParts app_parts, std::filesystem::path file)
       : parts(app_parts),
         reader(loop, std::move(file), [this](Configuration configuration) { apply(configuration); }) {}
+  // Whatever ends this, the tokens stay for the next process.
+  ~State() { kept_tokens.leave(); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
 
   void apply(const Configuration& configuration);
-  std::expected<void, std::string> open_sockets(const config::DaemonSettings& settings);
+  void begin_kept_tokens(PassedDescriptors& passed);
+  std::expected<void, std::string> open_sockets(PassedDescriptors passed,
+                                                const config::DaemonSettings& settings);
   void warn_of_settings_that_need_a_restart(const config::DaemonSettings& wanted);
   void watch_signals();
   void reload(std::move_only_function<void(const ReloadResult&)> done);
@@ -59,7 +68,8 @@ struct App::State {
   Metrics metrics;
   HttplibTransport transport{loop, workers, parts.clock};
   EndpointParts endpoint{loop.timers(), parts.entropy, transport, parts.log};
-  CatalogBuilder builder{endpoint, metrics, system_accounts()};
+  KeptTokens kept_tokens{parts.log};
+  CatalogBuilder builder{endpoint, metrics, system_accounts(), kept_tokens};
   EndpointDoctor doctor{loop, workers, parts.clock, endpoint};
   CurrentCatalog catalog;
   ConfigurationReader reader;
@@ -101,13 +111,28 @@ void App::State::apply(const Configuration& configuration) {
                  {{"clients", settings.clients.size()}, {"apis", settings.apis.size()}});
 }
 
-std::expected<void, std::string> App::State::open_sockets(const config::DaemonSettings& settings) {
-  auto passed = take_passed_sockets();
-  if (!passed) return std::unexpected(std::move(passed.error()));
-  if (passed->empty()) {
+// What the manager holds is released unless it is gone on with: under a name of another version, say.
+void App::State::begin_kept_tokens(PassedDescriptors& passed) {
+  if (!notifier.has_manager()) return;
+  const bool held = passed.stored.contains(kept_tokens_name);
+  const bool begun_anew = kept_tokens.begin(passed.take_stored(kept_tokens_name), loop.timers().now());
+  if (begun_anew) {
+    if (held) notifier.release(kept_tokens_name);
+    notifier.hold(kept_tokens_name, kept_tokens.descriptor());
+  }
+  for (const auto& [name, _] : passed.stored) {
+    if (name == kept_tokens_name) continue;
+    parts.log.warning("stored_descriptor_released", {{"name", name}});
+    notifier.release(name);
+  }
+}
+
+std::expected<void, std::string> App::State::open_sockets(PassedDescriptors passed,
+                                                          const config::DaemonSettings& settings) {
+  if (passed.sockets.empty()) {
     auto file = SocketFile::create(settings, parts.log);
     if (!file) return std::unexpected(std::move(file.error()));
-    passed->push_back(file->take_socket());
+    passed.sockets.push_back(file->take_socket());
     socket_file.emplace(std::move(*file));
   }
   if (settings.metrics_listen) {
@@ -115,7 +140,7 @@ std::expected<void, std::string> App::State::open_sockets(const config::DaemonSe
     if (!listening) return std::unexpected(std::move(listening.error()));
     server.add_metrics_socket(std::move(*listening), metrics_only);
   }
-  for (common::UniqueFd& socket : *passed) server.add_local_socket(std::move(socket), router);
+  for (common::UniqueFd& socket : passed.sockets) server.add_local_socket(std::move(socket), router);
   at_start = settings;
   return {};
 }
@@ -226,9 +251,14 @@ App::~App() = default;
 
 std::expected<void, std::string> App::run(Configuration configuration) {
   State& state = *state_;
+  auto passed = take_passed_descriptors();
+  if (!passed) return std::unexpected(std::move(passed.error()));
+  state.begin_kept_tokens(*passed);
   state.apply(configuration);
+  state.kept_tokens.drop_untaken();
   state.metrics.on_collect_expiries([&state] { return state.expiries(); });
-  if (auto opened = state.open_sockets(configuration.settings->daemon); !opened) return opened;
+  if (auto opened = state.open_sockets(std::move(*passed), configuration.settings->daemon); !opened)
+    return opened;
   state.watch_signals();
   const std::string socket = state.socket_file ? configuration.settings->daemon.socket.string()
                                                : std::string{"passed by the service manager"};

@@ -35,8 +35,13 @@ void append_part(common::Secret& text, std::string_view part) {
   text.append(part);
 }
 
-// Endpoint, client id, how the client proves itself, the credential, and the headers that go along.
-std::string identity_of(const config::ClientSettings& client, const EndpointCredentials& credentials) {
+std::string digest_of(const common::Secret& text) {
+  const auto digest = sha256(text.reveal());
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+// Endpoint, client id, how the client proves itself, and the headers that go along.
+std::string definition_digest(const config::ClientSettings& client) {
   common::Secret text;
   append_part(text, client.issuer ? client.issuer->text : client.token_endpoint.text);
   append_part(text, client.client_id);
@@ -46,13 +51,22 @@ std::string identity_of(const config::ClientSettings& client, const EndpointCred
     append_part(text, name);
     append_part(text, value);
   }
-  append_part(text, credentials.authentication->identity().reveal());
+  if (client.dpop) append_part(text, client.dpop_alg ? name(*client.dpop_alg) : std::string_view{});
+  return digest_of(text);
+}
+
+// Empty where one of the credentials cannot be read.
+std::string credential_digest(const EndpointCredentials& credentials) {
+  const auto authentication = credentials.authentication->identity();
+  if (!authentication) return {};
+  common::Secret text;
+  append_part(text, authentication->reveal());
   if (credentials.dpop) {
-    append_part(text, client.dpop_alg ? name(*client.dpop_alg) : std::string_view{});
-    append_part(text, credentials.dpop->identity());
+    const auto key = credentials.dpop->identity();
+    if (!key) return {};
+    append_part(text, *key);
   }
-  const auto digest = sha256(text.reveal());
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+  return digest_of(text);
 }
 
 /// Whether what was read for one definition is good for the other: also what can no longer be read, and a key
@@ -70,8 +84,9 @@ bool same_credentials(const config::ClientSettings& a, const config::ClientSetti
 
 }  // namespace
 
-CatalogBuilder::CatalogBuilder(EndpointParts endpoint, Metrics& metrics, AccountLookup accounts)
-    : endpoint_(endpoint), metrics_(metrics), accounts_(std::move(accounts)) {}
+CatalogBuilder::CatalogBuilder(EndpointParts endpoint, Metrics& metrics, AccountLookup accounts,
+                               KeptTokens& kept_tokens)
+    : endpoint_(endpoint), metrics_(metrics), accounts_(std::move(accounts)), kept_tokens_(kept_tokens) {}
 
 std::shared_ptr<Catalog> CatalogBuilder::build(const config::Settings& settings) {
   auto admins = settings.daemon.admin_users;
@@ -89,19 +104,19 @@ std::shared_ptr<Catalog> CatalogBuilder::build(const config::Settings& settings)
     }
   }
 
-  std::map<std::string, Kept> kept;
+  std::map<std::string, Entry> entries;
   for (const auto& [name, client] : settings.clients) {
     auto& variants = configured[name];
     Variant own = variants.front();
-    Kept entry = entry_for(client, std::move(variants));
+    Entry entry = entry_for(client, std::move(variants));
     catalog->clients.emplace(
         name, std::make_shared<CatalogClient>(CatalogClient{.settings = client,
                                                             .tokens = entry.tokens,
                                                             .access = AccessPolicy{client->access, accounts_},
                                                             .variant = std::move(own)}));
-    kept.emplace(name, std::move(entry));
+    entries.emplace(name, std::move(entry));
   }
-  kept_ = std::move(kept);
+  entries_ = std::move(entries);
   auto apis = settings.apis;
   for (auto& [name, api] : apis) {
     keep_unchanged(api);
@@ -123,34 +138,61 @@ void CatalogBuilder::keep_unchanged(std::shared_ptr<const config::ApiSettings>& 
   if (before != apis_.end() && *before->second == *api) api = before->second;
 }
 
-CatalogBuilder::Kept CatalogBuilder::entry_for(const std::shared_ptr<const config::ClientSettings>& settings,
-                                               std::vector<Variant> configured) {
-  const auto before = kept_.find(settings->name);
-  EndpointCredentials credentials;
-  if (before != kept_.end() && same_credentials(*before->second.settings, *settings)) {
-    credentials = before->second.credentials;
+CatalogBuilder::Entry CatalogBuilder::entry_for(const std::shared_ptr<const config::ClientSettings>& settings,
+                                                std::vector<Variant> configured) {
+  const auto before = entries_.find(settings->name);
+  Entry entry{.fingerprint = {.definition = definition_digest(*settings)}, .settings = settings};
+  if (before != entries_.end() && same_credentials(*before->second.settings, *settings)) {
+    entry.credentials = before->second.credentials;
+    entry.dpop_key = before->second.dpop_key;
   } else {
-    credentials.authentication = make_client_authentication(settings, endpoint_.log);
-    if (settings->dpop) credentials.dpop = std::make_shared<DpopKeySource>(settings, endpoint_.log);
+    make_credentials(entry);
   }
-  std::string identity = identity_of(*settings, credentials);
+  entry.fingerprint.credential = credential_digest(entry.credentials);
   auto& metrics = metrics_.client(settings->name);
-  auto fetcher = std::make_shared<EndpointFetcher>(settings, credentials, endpoint_, metrics);
+  auto fetcher = std::make_shared<EndpointFetcher>(settings, entry.credentials, endpoint_, metrics);
+  auto keeper =
+      kept_tokens_.keeper({.client = settings->name,
+                           .fingerprint =
+                               [definition = entry.fingerprint.definition, credentials = entry.credentials] {
+                                 return DefinitionFingerprint{definition, credential_digest(credentials)};
+                               },
+                           .dpop_key = [dpop = entry.credentials.dpop]() -> std::shared_ptr<const DpopKey> {
+                             if (!dpop) return nullptr;
+                             return dpop->current().value_or(nullptr);
+                           }});
   CacheRules rules{.client = settings->name,
                    .refresh_before_expiry = settings->refresh_before_expiry,
                    .prefetch = settings->prefetch,
                    .max_variants = settings->max_variants,
                    .max_provoked_requests = settings->max_provoked_requests,
                    .configured = std::move(configured)};
-  std::shared_ptr<TokenCache> tokens;
-  if (before != kept_.end() && before->second.identity == identity) {
-    tokens = before->second.tokens;
-    tokens->reconfigure(std::move(rules), std::move(fetcher));
+  if (before != entries_.end() && before->second.fingerprint.fits(entry.fingerprint)) {
+    entry.tokens = before->second.tokens;
+    entry.tokens->reconfigure(std::move(rules), std::move(fetcher), std::move(keeper));
   } else {
     const CacheParts parts{endpoint_.timers, endpoint_.entropy, endpoint_.log, metrics};
-    tokens = std::make_shared<TokenCache>(std::move(rules), std::move(fetcher), parts);
+    entry.tokens =
+        std::make_shared<TokenCache>(std::move(rules), std::move(fetcher), parts, std::move(keeper));
   }
-  return {std::move(identity), std::move(tokens), settings, std::move(credentials)};
+  return entry;
+}
+
+void CatalogBuilder::make_credentials(Entry& entry) const {
+  const config::ClientSettings& settings = *entry.settings;
+  entry.credentials.authentication = make_client_authentication(entry.settings, endpoint_.log);
+  if (!settings.dpop) return;
+  KeptDpopKey before;
+  const auto algorithm = DpopKeySource::algorithm_of_made(settings);
+  if (!settings.dpop_key) {
+    before = kept_tokens_.take_dpop_key(settings.name, entry.fingerprint.definition, algorithm);
+  }
+  entry.credentials.dpop = std::make_shared<DpopKeySource>(entry.settings, endpoint_.log, before.key);
+  entry.dpop_key = std::move(before.kept);
+  if (const auto made = entry.credentials.dpop->made(); made && !entry.dpop_key) {
+    entry.dpop_key =
+        kept_tokens_.keep_dpop_key(settings.name, entry.fingerprint.definition, algorithm, *made);
+  }
 }
 
 }  // namespace grantd::daemon

@@ -6,6 +6,7 @@
 
 #include "daemon/app/endpoint_fetcher.hpp"
 #include "daemon/catalog/catalog.hpp"
+#include "daemon/kept/kept_tokens.hpp"
 
 namespace grantd::daemon {
 
@@ -15,27 +16,30 @@ namespace grantd::daemon {
 class CatalogBuilder {
  public:
   /// All parts outlive the builder and its catalogs.
-  CatalogBuilder(EndpointParts endpoint, Metrics& metrics, AccountLookup accounts);
+  CatalogBuilder(EndpointParts endpoint, Metrics& metrics, AccountLookup accounts, KeptTokens& kept_tokens);
 
   /// Cannot fail: a credential that cannot be read is found out, and told, at its first use.
   std::shared_ptr<Catalog> build(const config::Settings& settings);
 
  private:
-  struct Kept {
-    std::string identity;
-    std::shared_ptr<TokenCache> tokens;
+  struct Entry {
+    DefinitionFingerprint fingerprint;
+    std::shared_ptr<TokenCache> tokens{};
     std::shared_ptr<const config::ClientSettings> settings;
-    EndpointCredentials credentials;
+    EndpointCredentials credentials{};
+    std::shared_ptr<Kept> dpop_key{};  // the one made here
   };
   /// The settings object of an unchanged API stays the same one: connections to it hang on that.
   void keep_unchanged(std::shared_ptr<const config::ApiSettings>& api) const;
-  Kept entry_for(const std::shared_ptr<const config::ClientSettings>& settings,
-                 std::vector<Variant> configured);
+  Entry entry_for(const std::shared_ptr<const config::ClientSettings>& settings,
+                  std::vector<Variant> configured);
+  void make_credentials(Entry& entry) const;
 
   EndpointParts endpoint_;
   Metrics& metrics_;
   AccountLookup accounts_;
-  std::map<std::string, Kept> kept_;
+  KeptTokens& kept_tokens_;
+  std::map<std::string, Entry> entries_;
   std::map<std::string, std::shared_ptr<const config::ApiSettings>, std::less<>> apis_;
 };
 

@@ -6,10 +6,16 @@
 namespace grantd::daemon {
 
 void BoundTokens::add(const std::string& version, std::shared_ptr<const TokenBinding> binding,
-                      common::BootTime expires, common::BootTime now) {
+                      common::BootTime expires, common::BootTime now, TokenKeeper* keeper) {
   if (!binding) return;
   std::erase_if(entries_, [now](const auto& entry) { return entry.second.expires <= now; });
-  entries_.insert_or_assign(version, Entry{.binding = std::move(binding), .expires = expires});
+  auto kept = keeper != nullptr ? keeper->keep_binding(version, *binding, expires) : nullptr;
+  entries_.insert_or_assign(version, Entry{std::move(binding), expires, std::move(kept)});
+}
+
+void BoundTokens::restore(RestoredBinding restored) {
+  entries_.insert_or_assign(std::move(restored.version),
+                            Entry{std::move(restored.binding), restored.expires, std::move(restored.kept)});
 }
 
 std::shared_ptr<const TokenBinding> BoundTokens::find(std::string_view version, common::BootTime now) const {

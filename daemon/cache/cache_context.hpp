@@ -10,6 +10,7 @@ namespace grantd::daemon {
 struct CacheContext {
   CacheRules rules;
   std::shared_ptr<TokenFetcher> fetcher;
+  std::shared_ptr<TokenKeeper> keeper{};  // null: nothing is kept
   CacheParts parts;
   ProvocationLimit provocations;
   RememberedError client_error{};  // invalid_client, unauthorized_client
@@ -25,6 +26,10 @@ struct CacheContext {
   std::optional<common::Error> over_limit(uid_t uid);
   /// Puts what a request begun at `started` brought on the clock.
   TokenPtr token_from(TokenGrant grant, common::BootTime started);
+  /// Null where nothing is kept.
+  std::unique_ptr<KeptToken> keep(const Variant& variant, const Token& token, TokenUse use) {
+    return keeper ? keeper->keep(variant, token, use) : nullptr;
+  }
   /// Counts and wraps a token for one caller.
   Handout hand_out(TokenPtr token, TokenOrigin origin);
 };

@@ -106,7 +106,7 @@ bool CachedVariant::rejection_is_guarded(BootTime now) {
 
 HandoutResult CachedVariant::serve(BootTime now) {
   if (!used_) {
-    used_ = true;
+    set_used(true);
     schedule();
   }
   if (now >= renew_at_) renew_if_due();
@@ -167,6 +167,33 @@ void CachedVariant::store(TokenPtr token, const Flight& flight) {
   if (!from_rejection_) guard_step_ = seconds{0};
   // The next rejection of the same token is one more, not the one that was guarded against.
   if (from_rejection_ && same_token_again_) guarded_version_.clear();
+  kept_ = cache_.keep(variant_, *token_, use());  // written before the other one is forgotten
+}
+
+void CachedVariant::restore(RestoredToken restored) {
+  if (token_ && token_->obtained > restored.token->obtained) return;
+  token_ = std::move(restored.token);
+  kept_ = std::move(restored.kept);
+  used_ = restored.use.used;
+  from_rejection_ = restored.use.from_rejection;
+  same_token_again_ = restored.use.same_token_again;
+  ever_had_token_ = true;
+  const double jitter = cache_.parts.entropy.uniform();
+  const auto lead = cache_.rules.refresh_before_expiry;
+  renew_at_ = same_token_again_ ? renewal_time_of_same_token(now(), token_->expires)
+                                : renewal_time_after_restart(now(), *token_, lead, jitter);
+  schedule();
+}
+
+void CachedVariant::forget_token() {
+  token_.reset();
+  kept_.reset();
+  used_ = false;
+}
+
+void CachedVariant::set_used(bool used) {
+  used_ = used;
+  if (kept_) kept_->set_use(use());
 }
 
 void CachedVariant::remember(const FetchError& failure) {
@@ -189,7 +216,7 @@ void CachedVariant::remember(const FetchError& failure) {
 void CachedVariant::answer(std::vector<Waiting> waiting, const std::expected<TokenPtr, Error>& outcome) {
   for (Waiting& one : waiting) {
     if (outcome) {
-      used_ = true;
+      if (!used_) set_used(true);
       one.waiter(cache_.hand_out(*outcome, TokenOrigin::fetched));
     } else if (!one.forced && has_valid_token()) {
       one.waiter(serve(now()));
@@ -219,17 +246,13 @@ void CachedVariant::schedule() {
 }
 
 void CachedVariant::on_timer() {
-  if (token_ && now() >= token_->expires) {
-    token_.reset();
-    used_ = false;
-  }
+  if (token_ && now() >= token_->expires) forget_token();
   if (wants_renewal()) renew_if_due();
   schedule();
 }
 
 void CachedVariant::drop() {
-  token_.reset();
-  used_ = false;
+  forget_token();
   from_rejection_ = false;
   same_token_again_ = false;
   if (flight_) flight_->stale = true;

@@ -18,6 +18,8 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   std::optional<HandoutResult> get_now(const TokenQuery& query);
   void get(const TokenQuery& query, TokenCache::Waiter waiter);
 
+  /// Goes on with a token of an earlier process, unless there is a later one.
+  void restore(RestoredToken restored);
   /// Forgets the token; a request under way will not bring it back.
   void drop();
   /// The rules have changed: whether the configuration names this variant, and whether it is kept fresh
@@ -65,6 +67,11 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   void start_flight(bool replaces_rejected);
   void land(FetchResult result);
   void store(TokenPtr token, const Flight& flight);
+  void forget_token();
+  void set_used(bool used);
+  TokenUse use() const {
+    return {.used = used_, .from_rejection = from_rejection_, .same_token_again = same_token_again_};
+  }
   void remember(const FetchError& failure);
   void answer(std::vector<Waiting> waiting, const std::expected<TokenPtr, common::Error>& outcome);
   void start_next();
@@ -79,6 +86,7 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   bool prefetch_ = false;
 
   TokenPtr token_;
+  std::unique_ptr<KeptToken> kept_;  // for the next process; null: not kept
   common::BootTime renew_at_{};
   common::BootTime background_not_before_{};
   bool used_ = false;  // handed out since it was obtained

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "common/clock.hpp"
+#include "daemon/oauth/token.hpp"
 
 namespace grantd::daemon {
 
@@ -11,6 +12,11 @@ namespace grantd::daemon {
 /// started together drift apart. `jitter` is in [0, 1).
 common::BootTime renewal_time(common::BootTime obtained, common::BootTime expires,
                               common::BootClock::duration refresh_before_expiry, double jitter);
+
+/// The same for a token that an earlier process obtained: what fell due meanwhile is renewed over the time
+/// from now on that the delay above would have taken, never all at once.
+common::BootTime renewal_time_after_restart(common::BootTime now, const Token& token,
+                                            common::BootClock::duration refresh_before_expiry, double jitter);
 
 /// When to try again after the server gave the very same token once more: after half of the time it has left,
 /// and never sooner than a second.

@@ -28,12 +28,26 @@ std::string_view name(CacheStatus::State state) {
   return "idle";
 }
 
-TokenCache::TokenCache(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, CacheParts parts)
+TokenCache::TokenCache(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, CacheParts parts,
+                       std::shared_ptr<TokenKeeper> keeper)
     : context_(new CacheContext{.rules = std::move(rules),
                                 .fetcher = std::move(fetcher),
+                                .keeper = std::move(keeper),
                                 .parts = parts,
                                 .provocations = ProvocationLimit{0}}) {
+  restore();
   apply_roles();
+}
+
+// Before the roles, so that nothing is fetched that is there.
+void TokenCache::restore() {
+  if (!context_->keeper) return;
+  for (RestoredBinding& one : context_->keeper->take_bindings()) context_->bound.restore(std::move(one));
+  for (RestoredToken& one : context_->keeper->take_tokens()) {
+    const auto found = entries_.find(one.variant);
+    CachedVariant& entry = found != entries_.end() ? *found->second : add(one.variant);
+    entry.restore(std::move(one));
+  }
 }
 
 TokenCache::~TokenCache() = default;
@@ -83,9 +97,11 @@ common::Result<void> TokenCache::evict(const std::optional<Variant>& variant, ui
   return {};
 }
 
-void TokenCache::reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher) {
+void TokenCache::reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher,
+                             std::shared_ptr<TokenKeeper> keeper) {
   context_->rules = std::move(rules);
   context_->fetcher = std::move(fetcher);
+  context_->keeper = std::move(keeper);
   context_->client_error.forget();
   for (auto& [_, entry] : entries_) entry->apply_rules();
   apply_roles();

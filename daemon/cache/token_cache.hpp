@@ -14,6 +14,7 @@
 #include "common/timer_queue.hpp"
 #include "daemon/cache/provocation_limit.hpp"
 #include "daemon/cache/remembered_error.hpp"
+#include "daemon/cache/token_keeper.hpp"
 #include "daemon/metrics/metrics.hpp"
 #include "daemon/oauth/token.hpp"
 
@@ -87,7 +88,9 @@ struct CacheContext;
 /// that has not. Loop thread only.
 class TokenCache {
  public:
-  TokenCache(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, CacheParts parts);
+  /// Begins with what `keeper` has of an earlier process; without one, nothing outlives this.
+  TokenCache(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, CacheParts parts,
+             std::shared_ptr<TokenKeeper> keeper = nullptr);
   ~TokenCache();
   TokenCache(const TokenCache&) = delete;
   TokenCache& operator=(const TokenCache&) = delete;
@@ -109,9 +112,10 @@ class TokenCache {
   /// `too_many_requests`, then nothing is dropped.
   common::Result<void> evict(const std::optional<Variant>& variant, uid_t uid);
 
-  /// Goes on with other rules and another fetcher; keeps tokens, waiters and requests under way, forgets
-  /// remembered errors. For a reload that left the definition's identity unchanged.
-  void reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher);
+  /// Goes on with other rules, another fetcher and keeper; keeps tokens, waiters and requests under way,
+  /// forgets remembered errors. For a reload that left the definition's identity unchanged.
+  void reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher,
+                   std::shared_ptr<TokenKeeper> keeper = nullptr);
 
   /// Of the definition's own variant; the counters are of all variants.
   CacheStatus status() const;
@@ -122,6 +126,7 @@ class TokenCache {
   CachedVariant* find(const Variant& variant);
   CachedVariant& add(const Variant& variant);
   std::optional<common::Error> refusal_of_new(uid_t uid);
+  void restore();
   void apply_roles();
   void drop_surplus_variants(const CachedVariant& keep);
   bool is_configured(const Variant& variant) const;

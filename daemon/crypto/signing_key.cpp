@@ -196,6 +196,15 @@ std::string SigningKey::public_jwk() const { return daemon::public_jwk(handle())
 
 std::string SigningKey::thumbprint() const { return base64url_encode(sha256(public_jwk())); }
 
+common::Secret SigningKey::private_pem() const {
+  const MemoryBio bio{BIO_new(BIO_s_secmem())};
+  if (!bio || PEM_write_bio_PKCS8PrivateKey(bio.get(), handle(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
+    cannot("write a private key");
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return common::Secret{{text, static_cast<std::size_t>(size)}};
+}
+
 std::string SigningKey::sign(SigningAlgorithm algorithm, std::string_view bytes) const {
   const Rule& rule = rule_of(algorithm);
   const DigestContext context{EVP_MD_CTX_new()};

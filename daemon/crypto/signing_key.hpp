@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/secret.hpp"
 #include "config/settings.hpp"
 #include "daemon/crypto/openssl.hpp"
 
@@ -35,6 +36,8 @@ class SigningKey {
   std::string public_jwk() const;
   /// RFC 7638 with SHA-256, in base64url.
   std::string thumbprint() const;
+  /// The whole key in PKCS#8, as `parse` reads it. Throws std::runtime_error where OpenSSL cannot.
+  common::Secret private_pem() const;
 
   /// The signature as JWS has it: ECDSA's are two numbers side by side (RFC 7518 section 3.4). The algorithm
   /// must suit. Throws std::runtime_error where OpenSSL cannot.

@@ -23,7 +23,7 @@ common::Result<ClientProof> ClientAssertionFile::prove(FormBody& form, const Pro
   return send_client_assertion(form, settings_->client_id, (*assertion)->clone());
 }
 
-common::Secret ClientAssertionFile::identity() {
+std::optional<common::Secret> ClientAssertionFile::identity() {
   return common::Secret{settings_->client_assertion_file->native()};
 }
 

@@ -17,7 +17,7 @@ class ClientAssertionFile final : public ClientAuthentication {
   common::Result<ClientProof> prove(FormBody& form, const ProofOccasion& occasion) override;
   bool changed() const override { return assertion_->changed(); }
   /// The file, not what is in it: that changes without becoming another client.
-  common::Secret identity() override;
+  std::optional<common::Secret> identity() override;
 
  private:
   const std::shared_ptr<const config::ClientSettings> settings_;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,8 +52,8 @@ class ClientAuthentication {
   virtual std::size_t alternatives() const { return 1; }
   /// The server accepted the proof made with this alternative; it is the one to begin with from now on.
   virtual void accepted(std::size_t /*alternative*/) {}
-  /// What tells these credentials from others, for comparison alone.
-  virtual common::Secret identity() = 0;
+  /// What tells these credentials from others, for comparison alone; nothing where they cannot be read.
+  virtual std::optional<common::Secret> identity() = 0;
 };
 
 /// The method that the definition names. `log` outlives it.

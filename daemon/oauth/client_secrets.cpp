@@ -15,14 +15,17 @@ void SecretAuthentication::accepted(std::size_t alternative) {
   if (alternative != 0) next_is_first_ = !next_is_first_;
 }
 
-common::Secret SecretAuthentication::identity() {
+std::optional<common::Secret> SecretAuthentication::identity() {
   common::Secret both;
+  bool readable = false;  // one of the two is enough for a request
   for (const auto& source : {secret_, next_}) {
     if (!source) continue;
     const auto text = source->read();
+    readable |= text.has_value();
     both.append(text ? (*text)->reveal() : std::string_view{});
     both.append("\n");
   }
+  if (!readable) return std::nullopt;
   return both;
 }
 

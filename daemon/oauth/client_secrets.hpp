@@ -19,7 +19,7 @@ class SecretAuthentication : public ClientAuthentication {
   bool changed() const override;
   std::size_t alternatives() const override { return next_ ? 2 : 1; }
   void accepted(std::size_t alternative) override;
-  common::Secret identity() override;
+  std::optional<common::Secret> identity() override;
 
  protected:
   const config::ClientSettings& settings() const { return *settings_; }

@@ -16,10 +16,11 @@ std::unexpected<common::Error> unusable(const std::string& why) {
   return common::fail(common::ErrorCode::client_unavailable, "the DPoP key " + why);
 }
 
-common::Result<std::shared_ptr<const DpopKey>> make_key(const config::ClientSettings& settings) {
-  if (settings.dpop_key) return nullptr;
+common::Result<std::shared_ptr<const DpopKey>> make_key(const config::ClientSettings& settings,
+                                                        std::shared_ptr<const DpopKey> made_before) {
+  if (settings.dpop_key || made_before) return made_before;
   try {
-    return DpopKey::generate(settings.dpop_alg.value_or(config::SigningAlgorithm::ES256));
+    return DpopKey::generate(DpopKeySource::algorithm_of_made(settings));
   } catch (const std::runtime_error& error) {
     return unusable(std::string{"cannot be made here: "} + error.what());
   }
@@ -27,10 +28,11 @@ common::Result<std::shared_ptr<const DpopKey>> make_key(const config::ClientSett
 
 }  // namespace
 
-DpopKeySource::DpopKeySource(std::shared_ptr<const config::ClientSettings> settings, common::Logger& log)
+DpopKeySource::DpopKeySource(std::shared_ptr<const config::ClientSettings> settings, common::Logger& log,
+                             std::shared_ptr<const DpopKey> made_before)
     : settings_(std::move(settings)),
       file_(source_of(*settings_, log)),
-      made_(make_key(*settings_)),
+      made_(make_key(*settings_, std::move(made_before))),
       read_(settings_->name, "dpop_key_not_reread", log) {}
 
 common::Result<std::shared_ptr<const DpopKey>> DpopKeySource::current() {
@@ -41,10 +43,11 @@ common::Result<std::shared_ptr<const DpopKey>> DpopKeySource::current() {
   return *read_;
 }
 
-std::string DpopKeySource::identity() {
-  if (!file_) return {};
+std::optional<std::string> DpopKeySource::identity() {
+  if (!file_) return std::string{};
   const auto key = current();
-  return key ? (*key)->thumbprint() : std::string{};
+  if (!key) return std::nullopt;
+  return (*key)->thumbprint();
 }
 
 common::Result<DpopKeySource::Key> DpopKeySource::read() const {

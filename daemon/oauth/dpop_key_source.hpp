@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "common/error.hpp"
 #include "daemon/oauth/dpop_proof.hpp"
@@ -13,16 +15,24 @@ namespace grantd::daemon {
 /// Loop thread only.
 class DpopKeySource {
  public:
-  /// For a definition with `dpop`. `log` outlives this.
-  DpopKeySource(std::shared_ptr<const config::ClientSettings> settings, common::Logger& log);
+  /// For a definition with `dpop`. `made_before` is used where one would be made here. `log` outlives this.
+  DpopKeySource(std::shared_ptr<const config::ClientSettings> settings, common::Logger& log,
+                std::shared_ptr<const DpopKey> made_before = nullptr);
+
+  /// Of a key that is made here.
+  static config::SigningAlgorithm algorithm_of_made(const config::ClientSettings& settings) {
+    return settings.dpop_alg.value_or(config::SigningAlgorithm::ES256);
+  }
+  /// Null where the configuration names a key, or none could be made.
+  std::shared_ptr<const DpopKey> made() const { return !file_ && made_ ? *made_ : nullptr; }
 
   /// Error: `client_unavailable`, which key to mend.
   common::Result<std::shared_ptr<const DpopKey>> current();
   /// Whether the next token would be bound to another key than the last.
   bool changed() const { return file_ && file_->changed(); }
-  /// The same for a configured key that is the same; empty for one made here, which lives as long as its
-  /// source.
-  std::string identity();
+  /// The same for a configured key that is the same, nothing where it cannot be read; empty for one made
+  /// here, which lives as long as its source.
+  std::optional<std::string> identity();
 
  private:
   using Key = std::shared_ptr<const DpopKey>;

@@ -25,6 +25,8 @@ class DpopKey {
 
   /// RFC 7638, as `jkt` has it.
   std::string thumbprint() const { return key_.thumbprint(); }
+  /// For keeping a key that was made here.
+  common::Secret private_pem() const { return key_.private_pem(); }
 
   /// A proof with these claims, which are JSON.
   common::Secret sign(std::string_view claims) const;

@@ -37,8 +37,9 @@ bool PrivateKeyJwt::changed() const {
          (sources_.certificate && sources_.certificate->changed());
 }
 
-common::Secret PrivateKeyJwt::identity() {
-  return common::Secret{load() ? loaded_->key.thumbprint() : std::string{}};
+std::optional<common::Secret> PrivateKeyJwt::identity() {
+  if (!load()) return std::nullopt;
+  return common::Secret{loaded_->key.thumbprint()};
 }
 
 common::Result<void> PrivateKeyJwt::load() {

@@ -26,7 +26,7 @@ class PrivateKeyJwt final : public ClientAuthentication {
 
   common::Result<ClientProof> prove(FormBody& form, const ProofOccasion& occasion) override;
   bool changed() const override;
-  common::Secret identity() override;
+  std::optional<common::Secret> identity() override;
 
  private:
   using Text = std::shared_ptr<const common::Secret>;

@@ -16,9 +16,10 @@ common::Result<ClientProof> TlsClientAuth::prove(FormBody& form, const ProofOcca
   return ClientProof{};
 }
 
-common::Secret TlsClientAuth::identity() {
+std::optional<common::Secret> TlsClientAuth::identity() {
   const auto certificate = certificate_->read();
-  return common::Secret{certificate ? (*certificate)->reveal() : std::string_view{}};
+  if (!certificate) return std::nullopt;
+  return (*certificate)->clone();
 }
 
 }  // namespace grantd::daemon

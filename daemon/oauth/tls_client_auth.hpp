@@ -16,7 +16,7 @@ class TlsClientAuth final : public ClientAuthentication {
 
   common::Result<ClientProof> prove(FormBody& form, const ProofOccasion& occasion) override;
   bool changed() const override { return certificate_->changed() || key_->changed(); }
-  common::Secret identity() override;
+  std::optional<common::Secret> identity() override;
 
  private:
   const std::shared_ptr<const config::ClientSettings> settings_;

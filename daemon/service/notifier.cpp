@@ -1,5 +1,6 @@
 #include "daemon/service/notifier.hpp"
 
+#include <stdlib.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
@@ -20,7 +21,7 @@ std::string monotonic_microseconds() {
 
 }  // namespace
 
-Notifier::Notifier() {
+Notifier::Notifier() : has_manager_(::getenv("NOTIFY_SOCKET") != nullptr) {
   std::uint64_t microseconds = 0;
   if (::sd_watchdog_enabled(0, &microseconds) > 0) watchdog_ = std::chrono::microseconds{microseconds};
 }
@@ -32,6 +33,14 @@ void Notifier::reloading() const { notify("RELOADING=1\nMONOTONIC_USEC=" + monot
 void Notifier::stopping(std::string_view status) const {
   notify("STOPPING=1\nSTATUS=" + std::string{status});
 }
+
+void Notifier::hold(const std::string& name, int descriptor) const {
+  // Memory has nothing to poll for.
+  const std::string message = "FDSTORE=1\nFDPOLL=0\nFDNAME=" + name;
+  ::sd_pid_notify_with_fds(0, 0, message.c_str(), &descriptor, 1);
+}
+
+void Notifier::release(const std::string& name) const { notify("FDSTOREREMOVE=1\nFDNAME=" + name); }
 
 void Notifier::alive() const { notify("WATCHDOG=1"); }
 

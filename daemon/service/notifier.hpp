@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace grantd::daemon {
@@ -19,11 +20,20 @@ class Notifier {
   void stopping(std::string_view status) const;
   /// Proof of progress.
   void alive() const;
+  /// Gives the manager a descriptor to hold for the next process of this service, under a name without
+  /// control characters and colons (FileDescriptorStoreMax= in the unit). Lost, like any message, where it
+  /// cannot.
+  void hold(const std::string& name, int descriptor) const;
+  /// Has it close what it holds under the name.
+  void release(const std::string& name) const;
+  /// Whether there is a manager.
+  bool has_manager() const { return has_manager_; }
   /// How long the service manager waits for `alive` before it takes the daemon for hung; nothing: it does
   /// not.
   std::optional<std::chrono::microseconds> watchdog() const { return watchdog_; }
 
  private:
+  bool has_manager_;
   std::optional<std::chrono::microseconds> watchdog_;
 };
 

@@ -109,6 +109,7 @@ class Daemon:
         self.wrapper = list(wrapper)
         self.environment = environment or {}
         self.arguments = list(arguments)
+        self.pass_fds = ()
         self.process = None
         self.expected_status = 0
         self.configure(configuration)
@@ -126,7 +127,7 @@ class Daemon:
         command = [*self.wrapper, str(daemon_program), "--config", str(self.config), *self.arguments]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env={**os.environ, **self.environment})
+                                            pass_fds=self.pass_fds, env={**os.environ, **self.environment})
         return self
 
     def start(self):

@@ -3,31 +3,12 @@ part of sd_notify(3) and sd_listen_fds(3)."""
 
 import re
 import signal
-import socket
 import sys
 
 import pytest
 
 from grantd import client, patience, until
-
-
-class Manager:
-    """The receiving end of sd_notify."""
-
-    def __init__(self, directory):
-        self.path = directory / "notify"
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(self.path))
-        self.socket.settimeout(patience)
-
-    def message(self):
-        """The next one, as a dictionary."""
-        return dict(line.split("=", 1) for line in self.socket.recv(4096).decode().splitlines())
-
-    def message_with(self, key):
-        while key not in (message := self.message()):
-            pass
-        return message
+from service_manager import Manager
 
 
 @pytest.fixture
@@ -45,7 +26,7 @@ def managed(make_daemon, authorization_server):
 
     yield make
     for manager in managers:
-        manager.socket.close()
+        manager.close()
 
 
 def test_ready_is_said_once_the_socket_is_served(managed):

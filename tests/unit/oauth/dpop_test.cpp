@@ -87,5 +87,5 @@ TEST_CASE("dpop key source: a key that was made here stays the same one") {
   daemon::DpopKeySource source{std::make_shared<config::ClientSettings>(), log};
   CHECK(source.current().value() == source.current().value());
   CHECK_FALSE(source.changed());
-  CHECK(source.identity().empty());
+  CHECK(source.identity() == "");
 }
