@@ -73,14 +73,17 @@ struct App::State {
   EndpointDoctor doctor{loop, workers, parts.clock, endpoint};
   CurrentCatalog catalog;
   ConfigurationReader reader;
-  RefusalLog refusals{loop.timers(), parts.log};
-  ProxyHandler proxy{{loop, lookups, parts.entropy, parts.log, catalog, refusals}};
+  AuditLog audit{loop.timers(), parts.log, [this](AuditLog::Event event, bool written) {
+                   metrics.audited(name(event));
+                   if (!written) metrics.audit_line_left_out();
+                 }};
+  ProxyHandler proxy{{loop, lookups, parts.entropy, parts.log, catalog, audit}};
   Router router{{.timers = loop.timers(),
                  .entropy = parts.entropy,
                  .log = parts.log,
                  .metrics = metrics,
                  .catalog = catalog,
-                 .refusals = refusals,
+                 .audit = audit,
                  .apis = proxy,
                  .doctor = doctor,
                  .reload = [this] { return reload_for_caller(); },

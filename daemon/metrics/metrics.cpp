@@ -104,6 +104,12 @@ struct Metrics::State {
   prometheus::Counter& refused =
       counter(registry, metric_names::connections_refused, "Local connections refused for a limit").Add({});
 
+  CounterFamily& audited = counter(registry, metric_names::audit_events,
+                                   "Callers refused, and tokens first handed out to a user and unit");
+  prometheus::Counter& audit_lines_left_out =
+      counter(registry, metric_names::audit_lines_left_out, "Audit events past what is logged of one user")
+          .Add({});
+
   std::map<std::string, ClientCounters> clients;
   std::map<std::string, ApiCounters> apis;
   std::map<std::string, prometheus::Gauge*> expiry_gauges;
@@ -117,6 +123,8 @@ Metrics::Metrics() : state_(std::make_unique<State>()) {
       .Register(state_->registry)
       .Add({{"version", GRANTD_VERSION}})
       .Set(1);
+  // There from the start, so that the first one is a rise from 0.
+  for (const char* event : {"access_denied", "token_handed_out"}) state_->audited.Add({{"event", event}});
 }
 
 Metrics::~Metrics() = default;
@@ -136,6 +144,10 @@ void Metrics::connection_opened() {
 }
 void Metrics::connection_closed() { state_->connections.Decrement(); }
 void Metrics::connection_refused() { state_->refused.Increment(); }
+void Metrics::audited(std::string_view event) {
+  state_->audited.Add({{"event", std::string{event}}}).Increment();
+}
+void Metrics::audit_line_left_out() { state_->audit_lines_left_out.Increment(); }
 
 void Metrics::on_collect_expiries(std::function<std::vector<Expiry>()> source) {
   state_->expiry_source = std::move(source);

@@ -42,6 +42,9 @@ class Metrics {
   void connection_opened();
   void connection_closed();
   void connection_refused();
+  /// `event` "access_denied" or "token_handed_out".
+  void audited(std::string_view event);
+  void audit_line_left_out();
 
   /// One gauge value of `grantd_token_expires_in_seconds{client}`, asked for at each scrape.
   struct Expiry {

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +59,9 @@ struct Token {
     std::string text;
   };
   mutable std::shared_ptr<const Document> document{};
+
+  /// Who was given it: users, and of each the systemd units that asked. Loop thread only.
+  mutable std::map<uid_t, std::set<std::string, std::less<>>> recipients{};
 };
 using TokenPtr = std::shared_ptr<const Token>;
 

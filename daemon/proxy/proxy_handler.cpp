@@ -87,7 +87,7 @@ awaitable<void> ProxyHandler::handle(Exchange& exchange, std::string_view api_na
     co_return co_await refuse_call(exchange, unknown, nullptr, {});
   }
   if (!api->admits(exchange.peer(), parts_.loop.timers().now())) {
-    parts_.refusals.refused(exchange.peer(), api_name);
+    parts_.audit.refused(exchange.peer(), {"api", api_name});
     const Error denied{
         .code = ErrorCode::access_denied,
         .detail =
@@ -111,7 +111,8 @@ awaitable<void> ProxyHandler::handle(Exchange& exchange, std::string_view api_na
   if (!wanted) co_return co_await refuse_call(exchange, wanted.error(), api.get(), {});
   auto granted = grant_request(*api->client, api.get(), std::move(*wanted), exchange.peer().uid);
   if (!granted) {
-    if (granted.error().code == ErrorCode::access_denied) parts_.refusals.refused(exchange.peer(), api_name);
+    if (granted.error().code == ErrorCode::access_denied)
+      parts_.audit.refused(exchange.peer(), {"api", api_name});
     co_return co_await refuse_call(exchange, granted.error(), api.get(), {});
   }
 

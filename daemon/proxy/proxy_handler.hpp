@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/log.hpp"
-#include "daemon/authz/refusal_log.hpp"
+#include "daemon/authz/audit_log.hpp"
 #include "daemon/catalog/catalog.hpp"
 #include "daemon/loop/workers.hpp"
 #include "daemon/proxy/proxied_call.hpp"
@@ -22,7 +22,7 @@ struct ProxyParts {
   common::Entropy& entropy;
   common::Logger& log;
   CurrentCatalog& catalog;
-  RefusalLog& refusals;
+  AuditLog& audit;
 };
 
 /// Sends callers' requests to APIs, with a token. Loop thread only. Coroutines it started may still be

@@ -11,13 +11,14 @@ common::Result<std::shared_ptr<CatalogClient>> Admission::find(const Exchange& e
   auto client = catalog_.now->client(name);
   if (!client) return fail(ErrorCode::unknown_client, "no client definition has this name");
   if (!client->access.admits(exchange.peer(), now)) {
-    refusals_.refused(exchange.peer(), name);
+    audit_.refused(exchange.peer(), {"client", name});
     return fail(
         ErrorCode::access_denied,
         "the definition admits neither the user, nor a group, nor the unit of this process; see allow_users, "
         "allow_groups and allow_units");
   }
   if (use == Use::token && !client->settings->expose_token) {
+    audit_.refused(exchange.peer(), {"client", name});
     return fail(ErrorCode::access_denied,
                 "the definition has expose_token = false: its token serves calls through the proxy only");
   }

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string_view>
 
-#include "daemon/authz/refusal_log.hpp"
+#include "daemon/authz/audit_log.hpp"
 #include "daemon/catalog/catalog.hpp"
 #include "daemon/server/handler.hpp"
 
@@ -18,7 +18,7 @@ enum class Use {
 /// Lets callers through to definitions. Loop thread only; its parts outlive it.
 class Admission {
  public:
-  Admission(CurrentCatalog& catalog, RefusalLog& refusals) : catalog_(catalog), refusals_(refusals) {}
+  Admission(CurrentCatalog& catalog, AuditLog& audit) : catalog_(catalog), audit_(audit) {}
 
   /// The definition, if there is one and the caller may have that of it. Errors: `unknown_client`,
   /// `access_denied`, which is logged.
@@ -27,7 +27,7 @@ class Admission {
 
  private:
   CurrentCatalog& catalog_;
-  RefusalLog& refusals_;
+  AuditLog& audit_;
 };
 
 }  // namespace grantd::daemon

@@ -65,7 +65,7 @@ awaitable<void> DoctorHandler::handle(Exchange& exchange, std::string name) {
   if (!admitted || !client) {
     Error error{.code = ErrorCode::unknown_client, .detail = "no client definition has this name"};
     if (!admitted) {
-      refusals_.refused(exchange.peer(), name);
+      audit_.refused(exchange.peer(), {"client", name});
       error = {.code = ErrorCode::access_denied,
                .detail = "only the users in admin_users may use the doctor"};
     }

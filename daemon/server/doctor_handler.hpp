@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/authz/refusal_log.hpp"
+#include "daemon/authz/audit_log.hpp"
 #include "daemon/catalog/catalog.hpp"
 #include "daemon/server/handler.hpp"
 
@@ -33,15 +33,15 @@ class Doctor {
 /// `/v1/clients/{client}/doctor`. Loop thread only; its parts outlive it.
 class DoctorHandler {
  public:
-  DoctorHandler(CurrentCatalog& catalog, common::TimerQueue& timers, RefusalLog& refusals, Doctor& doctor)
-      : catalog_(catalog), timers_(timers), refusals_(refusals), doctor_(doctor) {}
+  DoctorHandler(CurrentCatalog& catalog, common::TimerQueue& timers, AuditLog& audit, Doctor& doctor)
+      : catalog_(catalog), timers_(timers), audit_(audit), doctor_(doctor) {}
 
   awaitable<void> handle(Exchange& exchange, std::string client);
 
  private:
   CurrentCatalog& catalog_;
   common::TimerQueue& timers_;
-  RefusalLog& refusals_;
+  AuditLog& audit_;
   Doctor& doctor_;
 };
 

@@ -11,9 +11,8 @@ namespace grantd::daemon {
 /// thread only; its parts outlive it.
 class DpopHandler {
  public:
-  DpopHandler(CurrentCatalog& catalog, common::TimerQueue& timers, common::Entropy& entropy,
-              RefusalLog& refusals)
-      : admission_(catalog, refusals), timers_(timers), entropy_(entropy) {}
+  DpopHandler(CurrentCatalog& catalog, common::TimerQueue& timers, common::Entropy& entropy, AuditLog& audit)
+      : admission_(catalog, audit), timers_(timers), entropy_(entropy) {}
 
   awaitable<void> handle(Exchange& exchange, std::string client);
 

@@ -34,7 +34,7 @@ LocalResponse configuration_problem(const std::vector<config::ConfigError>& erro
 awaitable<void> ReloadHandler::handle(Exchange& exchange) {
   LocalResponse response{.status = 204, .content_type = {}};
   if (!catalog_.now->admins.admits(exchange.peer(), timers_.now())) {
-    refusals_.refused(exchange.peer(), local_api::reload_path);
+    audit_.refused(exchange.peer(), {"route", local_api::reload_path});
     response = problem_response({.code = ErrorCode::access_denied,
                                  .detail = "only the users in admin_users may reload the configuration"});
   } else {

@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "daemon/authz/refusal_log.hpp"
+#include "daemon/authz/audit_log.hpp"
 #include "daemon/catalog/catalog.hpp"
 #include "daemon/server/handler.hpp"
 #include "daemon/server/router.hpp"
@@ -13,15 +13,15 @@ namespace grantd::daemon {
 class ReloadHandler {
  public:
   using Reload = std::function<awaitable<ReloadResult>()>;
-  ReloadHandler(CurrentCatalog& catalog, common::TimerQueue& timers, RefusalLog& refusals, Reload reload)
-      : catalog_(catalog), timers_(timers), refusals_(refusals), reload_(std::move(reload)) {}
+  ReloadHandler(CurrentCatalog& catalog, common::TimerQueue& timers, AuditLog& audit, Reload reload)
+      : catalog_(catalog), timers_(timers), audit_(audit), reload_(std::move(reload)) {}
 
   awaitable<void> handle(Exchange& exchange);
 
  private:
   CurrentCatalog& catalog_;
   common::TimerQueue& timers_;
-  RefusalLog& refusals_;
+  AuditLog& audit_;
   Reload reload_;
 };
 

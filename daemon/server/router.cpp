@@ -74,12 +74,12 @@ constexpr std::string_view doctor_suffix = "/doctor";
 struct Router::Routes {
   explicit Routes(RouterParts p)
       : parts(std::move(p)),
-        tokens(parts.catalog, parts.timers, parts.refusals),
-        dpop(parts.catalog, parts.timers, parts.entropy, parts.refusals),
+        tokens(parts.catalog, parts.timers, parts.audit),
+        dpop(parts.catalog, parts.timers, parts.entropy, parts.audit),
         clients(parts.catalog, parts.timers),
-        doctor(parts.catalog, parts.timers, parts.refusals, parts.doctor),
+        doctor(parts.catalog, parts.timers, parts.audit, parts.doctor),
         apis(parts.catalog, parts.timers),
-        reload(parts.catalog, parts.timers, parts.refusals, parts.reload) {}
+        reload(parts.catalog, parts.timers, parts.audit, parts.reload) {}
 
   awaitable<void> local(Exchange& exchange);
   awaitable<void> proxy(Exchange& exchange);

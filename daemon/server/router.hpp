@@ -24,7 +24,7 @@ struct RouterParts {
   common::Logger& log;
   Metrics& metrics;
   CurrentCatalog& catalog;
-  RefusalLog& refusals;
+  AuditLog& audit;
   ApiHandler& apis;
   Doctor& doctor;
   /// Reads the configuration again; resumes when the new one is in force or refused.

@@ -38,6 +38,13 @@ void append_utc(std::string& out, common::WallTime time) {
   out += 'Z';
 }
 
+bool is_first_handout(const Token& token, uid_t uid, std::string_view unit) {
+  auto& units = token.recipients[uid];
+  if (units.contains(unit)) return false;
+  units.emplace(unit);
+  return true;
+}
+
 std::shared_ptr<const Token::Document> token_document(const Token& token, std::string_view client,
                                                       common::BootTime now) {
   const auto left = std::chrono::floor<std::chrono::seconds>(token.expires - now);

@@ -70,7 +70,7 @@ awaitable<void> TokensHandler::hand_out(Exchange& exchange, std::shared_ptr<Cata
   auto granted = grant_request(*client, nullptr, std::move(wishes), exchange.peer().uid);
   if (!granted) {
     if (granted.error().code == ErrorCode::access_denied)
-      refusals_.refused(exchange.peer(), client->settings->name);
+      audit_.refused(exchange.peer(), {"client", client->settings->name});
     co_await exchange.respond(problem_response(granted.error(), client->settings->name));
     co_return;
   }
@@ -84,6 +84,10 @@ awaitable<void> TokensHandler::answer(Exchange& exchange, const CatalogClient& c
   if (!result) {
     co_await exchange.respond(problem_response(result.error(), name));
     co_return;
+  }
+  if (is_first_handout(*result->token, exchange.peer().uid, exchange.peer().unit)) {
+    const Token& token = *result->token;
+    audit_.handed_out(exchange.peer(), {.client = name, .scope = token.scope, .fingerprint = token.version});
   }
   const auto document = token_document(*result->token, name, now);
   LocalResponse response{.borrowed_body = document->text, .extra_headers = "Cache-Control: no-store\r\n"};

@@ -10,8 +10,8 @@ namespace grantd::daemon {
 /// `/v1/tokens/{client}`. Loop thread only; its parts outlive it.
 class TokensHandler {
  public:
-  TokensHandler(CurrentCatalog& catalog, common::TimerQueue& timers, RefusalLog& refusals)
-      : admission_(catalog, refusals), timers_(timers), refusals_(refusals) {}
+  TokensHandler(CurrentCatalog& catalog, common::TimerQueue& timers, AuditLog& audit)
+      : admission_(catalog, audit), timers_(timers), audit_(audit) {}
 
   awaitable<void> handle(Exchange& exchange, std::string client);
 
@@ -25,7 +25,7 @@ class TokensHandler {
 
   Admission admission_;
   common::TimerQueue& timers_;
-  RefusalLog& refusals_;
+  AuditLog& audit_;
   TokenQuery own_query_{};  // kept for its memory
 };
 

@@ -135,5 +135,30 @@ def test_a_refusal_is_logged_on_either_way(start_daemon, authorization_server, a
     daemon.call("p", "/", uid=bob)
     daemon.call("p", "/", headers=[("Grantd-Scope", "beyond")], uid=alice)
     lines = until(lambda: len(found := daemon.events("access_denied")) == 3 and found)
-    assert [line.split("for=")[1].split()[0] for line in lines] == ["a", "p", "p"]
+    assert [line.split()[1] for line in lines] == ["client=a", "api=p", "api=p"]
     assert [f"uid={bob}" in line for line in lines] == [True, True, False]
+
+
+def test_the_first_hand_out_of_a_token_to_a_user_is_logged(start_daemon, authorization_server):
+    daemon = start_daemon({"daemon": {"socket_mode": "0666"},
+                           "clients": {"a": client(authorization_server, scope="read write")}})
+    given = daemon.get_token("a", uid=alice).json()
+    for uid in (alice, bob, alice, bob):
+        daemon.get_token("a", uid=uid)
+    renewed = daemon.post_token("a", uid=alice, force_renewal=True).json()
+    lines = until(lambda: len(found := daemon.events("token_handed_out")) >= 3 and found)
+    assert len(lines) == 3
+    for line, uid, token in zip(lines, (alice, bob, alice), (given, given, renewed)):
+        assert " client=a pid=" in line and f" uid={uid} unit=" in line
+        assert f' scope="read write" fingerprint={token["version"]}' in line
+        assert token["access_token"] not in line
+    metrics = daemon.get("/metrics").body.decode()
+    assert 'grantd_audit_events_total{event="token_handed_out"} 3' in metrics
+
+
+def test_calls_through_the_proxy_hand_no_token_out(start_daemon, authorization_server, api_server):
+    daemon = serve(start_daemon, authorization_server, {"allow_users": [str(alice)]}, apis={"p": api(api_server, "a")})
+    assert daemon.call("p", "/", uid=alice).status == 200
+    daemon.get_token("a", uid=alice)
+    [line] = until(lambda: daemon.events("token_handed_out"))
+    assert f"uid={alice}" in line

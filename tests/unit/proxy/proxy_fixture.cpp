@@ -56,7 +56,7 @@ ProxyFixture::ProxyFixture(std::uint16_t port, std::function<void(config::ApiSet
       .access = AccessPolicy{{}, {}},
       .variant = {}});
   catalog.now = make_catalog(std::make_shared<const config::ApiSettings>(settings_));
-  proxy = std::make_unique<ProxyHandler>(ProxyParts{loop, workers, entropy, log, catalog, refusals});
+  proxy = std::make_unique<ProxyHandler>(ProxyParts{loop, workers, entropy, log, catalog, audit});
   thread_ = std::thread([this] { loop.run(); });
 }
 

@@ -75,7 +75,7 @@ class ProxyFixture {
   LogRecorder log;
   CountedMetrics metrics;
   daemon::Loop loop{clock};
-  daemon::RefusalLog refusals{loop.timers(), log};
+  daemon::AuditLog audit{loop.timers(), log, [](daemon::AuditLog::Event, bool) {}};
   daemon::Workers workers{2, 2};
   std::shared_ptr<NumberedTokens> tokens = std::make_shared<NumberedTokens>(loop);
   daemon::CurrentCatalog catalog;

@@ -14,7 +14,7 @@ LocalApiFixture::LocalApiFixture() {
                                                 .log = server.log,
                                                 .metrics = server.metrics,
                                                 .catalog = catalog,
-                                                .refusals = refusals,
+                                                .audit = audit,
                                                 .apis = apis,
                                                 .doctor = doctor,
                                                 .reload = [this]() -> awaitable<ReloadResult> {

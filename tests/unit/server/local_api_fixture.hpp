@@ -66,7 +66,7 @@ struct LocalApiFixture {
   std::unique_ptr<Router> router;
   FunctionHandler root;
   ServerFixture server{&root};
-  RefusalLog refusals{server.loop.timers(), server.log};
+  AuditLog audit{server.loop.timers(), server.log, [](AuditLog::Event, bool) {}};
   std::map<std::string, Definition> definitions;
 };
 

@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "daemon/authz/refusal_log.hpp"
 #include "daemon/server/json_text.hpp"
 #include "daemon/server/problem.hpp"
 #include "daemon/server/token_document.hpp"
@@ -152,16 +151,14 @@ TEST_CASE("problem: bears every member that applies and no other") {
   CHECK(bare.size() == 5);
 }
 
-TEST_CASE("refusals: a caller refused in a loop does not fill the log, and what is left out is counted") {
-  ManualTime time;
-  LogRecorder log;
-  RefusalLog refusals{time.timers, log};
-  for (int i = 0; i < 100; ++i) refusals.refused({.pid = 5, .uid = 6, .gid = 7}, "a");
-  CHECK(log.lines().size() == 60);
-  CHECK(log.lines().front().find("event=access_denied for=a uid=6 gid=7 pid=5") != std::string::npos);
-  time.advance(61s);
-  refusals.refused({.pid = 5, .uid = 6, .gid = 7}, "a");
-  CHECK(log.has("event=access_denied_repeatedly left_out=40"));
+TEST_CASE("token document: a token is handed out for the first time to each user and unit once") {
+  const Token token;
+  CHECK(is_first_handout(token, 1, ""));
+  CHECK_FALSE(is_first_handout(token, 1, ""));
+  CHECK(is_first_handout(token, 1, "a.service"));
+  CHECK(is_first_handout(token, 2, "a.service"));
+  CHECK_FALSE(is_first_handout(token, 1, "a.service"));
+  CHECK_FALSE(is_first_handout(token, 2, "a.service"));
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ TEST_CASE("tokens: who may have one is decided before anything is asked of the s
   CHECK(f.outcome("DELETE /v1/tokens/closed HTTP/1.1\r\nHost: localhost\r\n\r\n") == "access_denied");
   CHECK(f.outcome(get("/v1/tokens/hidden")) == "access_denied");
   CHECK(f.outcome(post("/v1/tokens/hidden", "")) == "access_denied");
-  CHECK(f.server.log.has("event=access_denied for=closed uid="));
+  CHECK(f.server.log.has("event=access_denied client=closed pid="));
   CHECK(f.definitions.at("closed").server->requests + f.definitions.at("hidden").server->requests == 0);
 }
 
