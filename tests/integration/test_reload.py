@@ -1,11 +1,14 @@
 """A configuration is swapped whole or not at all, and tokens of definitions that did not change are kept."""
 
 import signal
+import threading
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from authorization_server import gated, oauth_error, token
-from grantd import api, client, new_secret, until
+from grantd import api, client, is_sanitized, new_secret, until
 from problems import assert_problem
 
 
@@ -127,8 +130,6 @@ def test_callers_that_wait_during_a_reload_are_answered(start_daemon, authorizat
 
 
 def test_a_streamed_answer_survives_a_reload(start_daemon, authorization_server, api_server):
-    import threading
-
     from api_server import events
 
     opened = threading.Event()
@@ -145,21 +146,61 @@ def test_a_streamed_answer_survives_a_reload(start_daemon, authorization_server,
         assert connection.read_chunk() == b""
 
 
-def test_reloads_again_and_again_do_no_harm(start_daemon, authorization_server, in_parallel):
-    definition = client(authorization_server)
-    daemon = start_daemon({"clients": {"a": definition}})
+def test_a_thousand_reloads_under_load_lose_no_request_and_leak_nothing(start_daemon, authorization_server, api_server):
+    steady, proxied = client(authorization_server), client(authorization_server)
+    secret = new_secret()
+
+    def configuration(number):
+        """The steady definitions among others that come, go and change; every tenth has an error."""
+        passing = {f"passing-{number % 7}": client(authorization_server, client_secret=secret, scope=f"s{number % 3}"),
+                   "changing": client(authorization_server, client_secret=f"{secret}{number % 2}", prefetch=number % 3 == 0)}
+        if number % 10 == 9:
+            passing["changing"]["no_such_key"] = 1
+        return {"clients": {"a": steady, "b": proxied} | passing,
+                "apis": {"x": api(api_server, "b"), f"y{number % 5}": api(api_server, "a", headers={"X-Number": str(number)})}}
+
+    daemon = start_daemon(configuration(0))
     first = daemon.get_token("a").token
+    assert daemon.call("x").status == 200
+    stop = threading.Event()
+    failures, served = [], Counter()
 
-    def act(number):
-        if number % 4 == 0:
-            return daemon.reload().status == 204
-        if number % 4 == 1:
-            daemon.signal(signal.SIGHUP)
-            return True
-        return daemon.get_token("a").token == first
+    def load(name, request):
+        with daemon.connect() as connection:
+            while not stop.is_set():
+                answer = request(connection)
+                served[name] += 1
+                if answer.status != 200 or (name == "token" and answer.token != first):
+                    failures.append((name, answer))
+                    return
 
-    assert all(in_parallel(act, range(200), threads=8))
-    assert authorization_server.count == 1
+    requests = {"token": lambda connection: connection.request("GET", "/v1/tokens/a"),
+                "call": lambda connection: connection.request("GET", "/v1/proxy/x/"),
+                "new connection": lambda _: daemon.get("/v1/tokens/b")}
+    threads = [threading.Thread(target=load, args=pair) for pair in requests.items()]
+    for thread in threads:
+        thread.start()
+    descriptors = lambda: len(list(Path(f"/proc/{daemon.process.pid}/fd").iterdir()))  # noqa: E731
+    try:
+        for number in range(1000):
+            if number == 200:
+                warm = daemon.memory(), descriptors()
+            daemon.configure(configuration(number))
+            if number % 50 == 0:
+                before = len(daemon.events("reloaded"))
+                daemon.signal(signal.SIGHUP)
+                until(lambda: len(daemon.events("reloaded")) > before)
+            else:
+                assert daemon.reload().status == (422 if number % 10 == 9 else 204)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failures
+    assert min(served[name] for name in requests) > 100
+    until(lambda: descriptors() <= warm[1] + 8)
+    if not is_sanitized():
+        assert daemon.memory() - warm[0] < 4 << 20
 
 
 def test_a_reload_without_the_secrets_file_takes_nothing_away(start_daemon, authorization_server, directory, reload):
