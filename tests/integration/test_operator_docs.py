@@ -246,7 +246,8 @@ def test_log_lines_are_as_the_guide_shows_them(start_daemon, authorization_serve
 @pytest.mark.install
 def test_each_point_that_systemd_counts_is_explained(tmp_path):
     unit = tmp_path / "grantd.service"
-    unit.write_text((root / "systemd/grantd.service.in").read_text().replace("@bindir@", "/usr/bin"))
+    template = (root / "systemd/grantd.service.in").read_text().replace("@bindir@", "/usr/bin")
+    unit.write_text(re.sub(r"^@\w+@$", "", template, flags=re.M))  # keys that depend on the version of systemd
     judged = subprocess.run(["systemd-analyze", "security", "--offline=true", "--json=short", str(unit)],
                             capture_output=True, text=True, timeout=60)
     assert judged.returncode == 0, judged
