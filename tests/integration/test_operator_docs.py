@@ -80,8 +80,9 @@ def test_the_guide_lists_exactly_the_exported_metrics(exported):
         assert (kind, set(labels)) == (exported[name][0], set(exported[name][1])), name
 
 
-def test_the_guide_names_every_result_and_source(exported):
-    for metric, label in (("grantd_token_requests_total", "result"), ("grantd_tokens_served_total", "source")):
+def test_the_guide_names_every_result_source_and_event(exported):
+    for metric, label in (("grantd_token_requests_total", "result"), ("grantd_tokens_served_total", "source"),
+                          ("grantd_audit_events_total", "event")):
         assert listed()[metric][1][label] == exported[metric][1][label], metric
 
 
@@ -115,7 +116,7 @@ def faults(expression, metrics):
         for label, values in re.findall(r'(\w+)!?=~?"([^"]*)"', selectors):
             if label not in set(labels) | of_the_scrape:
                 yield f"label {label} of {name}"
-            elif label in ("result", "source") and not set(values.split("|")) <= labels[label]:
+            elif label in ("result", "source", "event") and not set(values.split("|")) <= labels[label]:
                 yield f"{label} {values} of {name}"
     grouped = re.findall(r"\b(?:by|on) \(([^)]*)\)", expression) + re.findall(r"label_values\(.*, (\w+)\)$", expression)
     for label in re.split(r", ?", ", ".join(grouped)) if grouped else []:
@@ -233,11 +234,14 @@ def test_the_guides_configuration_and_commands_work(guided):
 
 
 def test_log_lines_are_as_the_guide_shows_them(start_daemon, authorization_server):
-    daemon = start_daemon({"clients": {"a": client(authorization_server, allow_users=[])}})
-    daemon.get_token("a")
-    [line] = until(lambda: daemon.events("access_denied"))
-    [fields] = re.findall(r"`event=access_denied ([^`]*)`", guide)
-    assert re.findall(r" (\w+)=", line) == re.findall(r"(\w+)=", fields)
+    clients = {"a": client(authorization_server), "b": client(authorization_server, allow_users=[])}
+    daemon = start_daemon({"clients": clients})
+    for name in clients:
+        daemon.get_token(name)
+    for event in ("token_handed_out", "access_denied"):
+        [line] = until(lambda event=event: daemon.events(event))
+        [fields] = re.findall(rf"`event={event} ([^`]*)`", guide)
+        assert re.findall(r" (\w+)=", line) == re.findall(r"(\w+)=", fields)
 
 
 # Exposure.
