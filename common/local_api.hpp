@@ -11,6 +11,8 @@ inline constexpr std::string_view default_socket = "/run/grantd/grantd.sock";
 inline constexpr const char* socket_variable = "GRANTD_SOCKET";
 
 inline constexpr std::string_view tokens_prefix = "/v1/tokens/";
+/// Behind a token's path.
+inline constexpr std::string_view page_suffix = "/page";
 inline constexpr std::string_view dpop_prefix = "/v1/dpop/";
 inline constexpr std::string_view proxy_prefix = "/v1/proxy/";
 inline constexpr std::string_view clients_path = "/v1/clients";

@@ -14,6 +14,7 @@
 #include "daemon/http/httplib_transport.hpp"
 #include "daemon/kept/kept_tokens.hpp"
 #include "daemon/proxy/proxy_handler.hpp"
+#include "daemon/publish/token_pages.hpp"
 #include "daemon/server/local_server.hpp"
 #include "daemon/server/router.hpp"
 #include "daemon/server/socket_file.hpp"
@@ -32,6 +33,8 @@ constexpr std::size_t lookup_limit = 16;
 constexpr std::size_t abandoned_worker_limit = 64;
 // In the service manager's descriptor store.
 constexpr char kept_tokens_name[] = "tokens";
+// The kept tokens', and one to spare.
+constexpr std::size_t descriptors_beside_pages = 2;
 
 }  // namespace
 
@@ -40,7 +43,10 @@ struct App::State {
       : parts(app_parts),
         reader(loop, std::move(file), [this](Configuration configuration) { apply(configuration); }) {}
   // Whatever ends this, the tokens stay for the next process.
-  ~State() { kept_tokens.leave(); }
+  ~State() {
+    pages.leave();
+    kept_tokens.leave();
+  }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
@@ -69,7 +75,8 @@ struct App::State {
   HttplibTransport transport{loop, workers, parts.clock};
   EndpointParts endpoint{loop.timers(), parts.entropy, transport, parts.log};
   KeptTokens kept_tokens{parts.log};
-  CatalogBuilder builder{endpoint, metrics, system_accounts(), kept_tokens};
+  TokenPages pages{parts.entropy, parts.log, kept_tokens};
+  CatalogBuilder builder{endpoint, metrics, system_accounts(), {kept_tokens, pages}};
   EndpointDoctor doctor{loop, workers, parts.clock, endpoint};
   CurrentCatalog catalog;
   ConfigurationReader reader;
@@ -114,7 +121,7 @@ void App::State::apply(const Configuration& configuration) {
                  {{"clients", settings.clients.size()}, {"apis", settings.apis.size()}});
 }
 
-// What the manager holds is released unless it is gone on with: under a name of another version, say.
+// What the manager holds under a name that nobody here knows, another version's say, is released.
 void App::State::begin_kept_tokens(PassedDescriptors& passed) {
   if (!notifier.has_manager()) return;
   const bool held = passed.stored.contains(kept_tokens_name);
@@ -123,11 +130,20 @@ void App::State::begin_kept_tokens(PassedDescriptors& passed) {
     if (held) notifier.release(kept_tokens_name);
     notifier.hold(kept_tokens_name, kept_tokens.descriptor());
   }
-  for (const auto& [name, _] : passed.stored) {
+  std::multimap<std::string, common::UniqueFd> left;
+  for (auto& [name, descriptor] : passed.stored) {
     if (name == kept_tokens_name) continue;
-    parts.log.warning("stored_descriptor_released", {{"name", name}});
-    notifier.release(name);
+    if (name.starts_with(TokenPages::name_prefix)) {
+      left.emplace(name, std::move(descriptor));
+    } else {
+      parts.log.warning("stored_descriptor_released", {{"name", name}});
+      notifier.release(name);
+    }
   }
+  pages.begin({.most = notifier.store_size() - descriptors_beside_pages,
+               .hold = [this](const std::string& name, int descriptor) { notifier.hold(name, descriptor); },
+               .release = [this](const std::string& name) { notifier.release(name); }},
+              std::move(left));
 }
 
 std::expected<void, std::string> App::State::open_sockets(PassedDescriptors passed,
@@ -258,6 +274,7 @@ std::expected<void, std::string> App::run(Configuration configuration) {
   if (!passed) return std::unexpected(std::move(passed.error()));
   state.begin_kept_tokens(*passed);
   state.apply(configuration);
+  state.pages.close_untaken();
   state.kept_tokens.drop_untaken();
   state.metrics.on_collect_expiries([&state] { return state.expiries(); });
   if (auto opened = state.open_sockets(std::move(*passed), configuration.settings->daemon); !opened)

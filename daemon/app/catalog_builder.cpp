@@ -69,6 +69,29 @@ std::string credential_digest(const EndpointCredentials& credentials) {
   return digest_of(text);
 }
 
+// Who may have a definition's tokens, and which.
+std::string access_digest(const config::ClientSettings& client) {
+  common::Secret text;
+  for (const auto* list : {&client.access.users, &client.access.groups, &client.access.units}) {
+    append_part(text, *list ? std::to_string((*list)->size()) : std::string_view{"any"});
+    if (!*list) continue;
+    for (const std::string& name : **list) append_part(text, name);
+  }
+  append_part(text, client.expose_token ? "exposed" : "hidden");
+  for (const config::Override what : client.allow_overrides)
+    append_part(text, std::to_string(static_cast<int>(what)));
+  for (const auto& part : {client.scope, client.resource}) {
+    append_part(text, std::to_string(part.size()));
+    for (const std::string& value : part) append_part(text, value);
+  }
+  append_part(text, client.audience);
+  for (const auto& [name, value] : client.parameters) {
+    append_part(text, name);
+    append_part(text, value);
+  }
+  return digest_of(text);
+}
+
 /// Whether what was read for one definition is good for the other: also what can no longer be read, and a key
 /// that was made here.
 bool same_credentials(const config::ClientSettings& a, const config::ClientSettings& b) {
@@ -85,8 +108,8 @@ bool same_credentials(const config::ClientSettings& a, const config::ClientSetti
 }  // namespace
 
 CatalogBuilder::CatalogBuilder(EndpointParts endpoint, Metrics& metrics, AccountLookup accounts,
-                               KeptTokens& kept_tokens)
-    : endpoint_(endpoint), metrics_(metrics), accounts_(std::move(accounts)), kept_tokens_(kept_tokens) {}
+                               Outlets outlets)
+    : endpoint_(endpoint), metrics_(metrics), accounts_(std::move(accounts)), outlets_(outlets) {}
 
 std::shared_ptr<Catalog> CatalogBuilder::build(const config::Settings& settings) {
   auto admins = settings.daemon.admin_users;
@@ -151,16 +174,18 @@ CatalogBuilder::Entry CatalogBuilder::entry_for(const std::shared_ptr<const conf
   entry.fingerprint.credential = credential_digest(entry.credentials);
   auto& metrics = metrics_.client(settings->name);
   auto fetcher = std::make_shared<EndpointFetcher>(settings, entry.credentials, endpoint_, metrics);
-  auto keeper =
-      kept_tokens_.keeper({.client = settings->name,
-                           .fingerprint =
-                               [definition = entry.fingerprint.definition, credentials = entry.credentials] {
-                                 return DefinitionFingerprint{definition, credential_digest(credentials)};
-                               },
-                           .dpop_key = [dpop = entry.credentials.dpop]() -> std::shared_ptr<const DpopKey> {
-                             if (!dpop) return nullptr;
-                             return dpop->current().value_or(nullptr);
-                           }});
+  const std::string access = access_digest(*settings);
+  TokenOutlets outlets{.pages = outlets_.pages.publisher(settings->name, access)};
+  outlets.keeper =
+      outlets_.kept.keeper({.client = settings->name,
+                            .fingerprint =
+                                [definition = entry.fingerprint.definition, credentials = entry.credentials] {
+                                  return DefinitionFingerprint{definition, credential_digest(credentials)};
+                                },
+                            .dpop_key = [dpop = entry.credentials.dpop]() -> std::shared_ptr<const DpopKey> {
+                              if (!dpop) return nullptr;
+                              return dpop->current().value_or(nullptr);
+                            }});
   CacheRules rules{.client = settings->name,
                    .refresh_before_expiry = settings->refresh_before_expiry,
                    .prefetch = settings->prefetch,
@@ -169,11 +194,13 @@ CatalogBuilder::Entry CatalogBuilder::entry_for(const std::shared_ptr<const conf
                    .configured = std::move(configured)};
   if (before != entries_.end() && before->second.fingerprint.fits(entry.fingerprint)) {
     entry.tokens = before->second.tokens;
-    entry.tokens->reconfigure(std::move(rules), std::move(fetcher), std::move(keeper));
+    // Whoever may not have the tokens any more is found out when it asks again.
+    if (access_digest(*before->second.settings) != access) entry.tokens->close_pages();
+    entry.tokens->reconfigure(std::move(rules), std::move(fetcher), std::move(outlets));
   } else {
     const CacheParts parts{endpoint_.timers, endpoint_.entropy, endpoint_.log, metrics};
     entry.tokens =
-        std::make_shared<TokenCache>(std::move(rules), std::move(fetcher), parts, std::move(keeper));
+        std::make_shared<TokenCache>(std::move(rules), std::move(fetcher), parts, std::move(outlets));
   }
   return entry;
 }
@@ -185,13 +212,13 @@ void CatalogBuilder::make_credentials(Entry& entry) const {
   KeptDpopKey before;
   const auto algorithm = DpopKeySource::algorithm_of_made(settings);
   if (!settings.dpop_key) {
-    before = kept_tokens_.take_dpop_key(settings.name, entry.fingerprint.definition, algorithm);
+    before = outlets_.kept.take_dpop_key(settings.name, entry.fingerprint.definition, algorithm);
   }
   entry.credentials.dpop = std::make_shared<DpopKeySource>(entry.settings, endpoint_.log, before.key);
   entry.dpop_key = std::move(before.kept);
   if (const auto made = entry.credentials.dpop->made(); made && !entry.dpop_key) {
     entry.dpop_key =
-        kept_tokens_.keep_dpop_key(settings.name, entry.fingerprint.definition, algorithm, *made);
+        outlets_.kept.keep_dpop_key(settings.name, entry.fingerprint.definition, algorithm, *made);
   }
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/app/endpoint_fetcher.hpp"
 #include "daemon/catalog/catalog.hpp"
 #include "daemon/kept/kept_tokens.hpp"
+#include "daemon/publish/token_pages.hpp"
 
 namespace grantd::daemon {
 
@@ -15,8 +16,14 @@ namespace grantd::daemon {
 /// only.
 class CatalogBuilder {
  public:
+  /// Where all definitions' tokens go besides their callers.
+  struct Outlets {
+    KeptTokens& kept;
+    TokenPages& pages;
+  };
+
   /// All parts outlive the builder and its catalogs.
-  CatalogBuilder(EndpointParts endpoint, Metrics& metrics, AccountLookup accounts, KeptTokens& kept_tokens);
+  CatalogBuilder(EndpointParts endpoint, Metrics& metrics, AccountLookup accounts, Outlets outlets);
 
   /// Cannot fail: a credential that cannot be read is found out, and told, at its first use.
   std::shared_ptr<Catalog> build(const config::Settings& settings);
@@ -38,7 +45,7 @@ class CatalogBuilder {
   EndpointParts endpoint_;
   Metrics& metrics_;
   AccountLookup accounts_;
-  KeptTokens& kept_tokens_;
+  Outlets outlets_;
   std::map<std::string, Entry> entries_;
   std::map<std::string, std::shared_ptr<const config::ApiSettings>, std::less<>> apis_;
 };

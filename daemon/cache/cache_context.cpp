@@ -35,7 +35,7 @@ TokenPtr CacheContext::token_from(TokenGrant grant, common::BootTime started) {
   ++fetched;
   const auto lifetime = std::max(grant.lifetime, seconds{0});
   const auto age = std::chrono::duration_cast<common::WallTime::duration>(now() - started);
-  bound.add(grant.version, grant.binding, started + lifetime, now(), keeper.get());
+  bound.add(grant.version, grant.binding, started + lifetime, now(), outlets.keeper.get());
   return std::make_shared<const Token>(Token{.access_token = std::move(grant.access_token),
                                              .type = grant.type,
                                              .scope = std::move(grant.scope),

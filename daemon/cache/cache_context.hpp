@@ -10,7 +10,7 @@ namespace grantd::daemon {
 struct CacheContext {
   CacheRules rules;
   std::shared_ptr<TokenFetcher> fetcher;
-  std::shared_ptr<TokenKeeper> keeper{};  // null: nothing is kept
+  TokenOutlets outlets{};
   CacheParts parts;
   ProvocationLimit provocations;
   RememberedError client_error{};  // invalid_client, unauthorized_client
@@ -28,7 +28,7 @@ struct CacheContext {
   TokenPtr token_from(TokenGrant grant, common::BootTime started);
   /// Null where nothing is kept.
   std::unique_ptr<KeptToken> keep(const Variant& variant, const Token& token, TokenUse use) {
-    return keeper ? keeper->keep(variant, token, use) : nullptr;
+    return outlets.keeper ? outlets.keeper->keep(variant, token, use) : nullptr;
   }
   /// Counts and wraps a token for one caller.
   Handout hand_out(TokenPtr token, TokenOrigin origin);

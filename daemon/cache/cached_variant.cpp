@@ -152,10 +152,10 @@ void CachedVariant::store(TokenPtr token, const Flight& flight) {
   same_token_again_ = had_valid_token && token_->version == token->version;
   if (same_token_again_) {
     // Some servers name the full lifetime each time: the first answer's end is the one to trust.
-    if (token->expires < token_->expires) token_ = std::move(token);
+    if (token->expires < token_->expires) replace_token(std::move(token));
     renew_at_ = renewal_time_of_same_token(now(), token_->expires);
   } else if (token->expires > now()) {
-    token_ = std::move(token);
+    replace_token(std::move(token));
     renew_at_ = renewal_time(token_->obtained, token_->expires, cache_.rules.refresh_before_expiry,
                              cache_.parts.entropy.uniform());
   } else {
@@ -170,10 +170,17 @@ void CachedVariant::store(TokenPtr token, const Flight& flight) {
   kept_ = cache_.keep(variant_, *token_, use());  // written before the other one is forgotten
 }
 
+// Whoever finds the page closed and asks again gets the replacement.
+void CachedVariant::replace_token(TokenPtr token) {
+  token_ = std::move(token);
+  page_.reset();
+}
+
 void CachedVariant::restore(RestoredToken restored) {
   if (token_ && token_->obtained > restored.token->obtained) return;
   token_ = std::move(restored.token);
   kept_ = std::move(restored.kept);
+  if (cache_.outlets.pages) page_ = cache_.outlets.pages->take_page(variant_, *token_);
   used_ = restored.use.used;
   from_rejection_ = restored.use.from_rejection;
   same_token_again_ = restored.use.same_token_again;
@@ -185,7 +192,14 @@ void CachedVariant::restore(RestoredToken restored) {
   schedule();
 }
 
+common::UniqueFd CachedVariant::page_of(const Token& token) {
+  if (token_.get() != &token || !is_valid(now()) || !cache_.outlets.pages) return {};
+  if (!page_) page_ = cache_.outlets.pages->publish(variant_, token);
+  return page_ ? page_->for_reader() : common::UniqueFd{};
+}
+
 void CachedVariant::forget_token() {
+  page_.reset();
   token_.reset();
   kept_.reset();
   used_ = false;

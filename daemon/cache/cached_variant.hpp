@@ -20,6 +20,9 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
 
   /// Goes on with a token of an earlier process, unless there is a later one.
   void restore(RestoredToken restored);
+  /// See TokenCache.
+  common::UniqueFd page_of(const Token& token);
+  void close_page() { page_.reset(); }
   /// Forgets the token; a request under way will not bring it back.
   void drop();
   /// The rules have changed: whether the configuration names this variant, and whether it is kept fresh
@@ -67,6 +70,7 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   void start_flight(bool replaces_rejected);
   void land(FetchResult result);
   void store(TokenPtr token, const Flight& flight);
+  void replace_token(TokenPtr token);
   void forget_token();
   void set_used(bool used);
   TokenUse use() const {
@@ -86,7 +90,8 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   bool prefetch_ = false;
 
   TokenPtr token_;
-  std::unique_ptr<KeptToken> kept_;  // for the next process; null: not kept
+  std::unique_ptr<KeptToken> kept_;      // for the next process; null: not kept
+  std::unique_ptr<PublishedPage> page_;  // of `token_`; null: nobody has asked for one
   common::BootTime renew_at_{};
   common::BootTime background_not_before_{};
   bool used_ = false;  // handed out since it was obtained

@@ -29,10 +29,10 @@ std::string_view name(CacheStatus::State state) {
 }
 
 TokenCache::TokenCache(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, CacheParts parts,
-                       std::shared_ptr<TokenKeeper> keeper)
+                       TokenOutlets outlets)
     : context_(new CacheContext{.rules = std::move(rules),
                                 .fetcher = std::move(fetcher),
-                                .keeper = std::move(keeper),
+                                .outlets = std::move(outlets),
                                 .parts = parts,
                                 .provocations = ProvocationLimit{0}}) {
   restore();
@@ -41,9 +41,10 @@ TokenCache::TokenCache(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, 
 
 // Before the roles, so that nothing is fetched that is there.
 void TokenCache::restore() {
-  if (!context_->keeper) return;
-  for (RestoredBinding& one : context_->keeper->take_bindings()) context_->bound.restore(std::move(one));
-  for (RestoredToken& one : context_->keeper->take_tokens()) {
+  if (!context_->outlets.keeper) return;
+  for (RestoredBinding& one : context_->outlets.keeper->take_bindings())
+    context_->bound.restore(std::move(one));
+  for (RestoredToken& one : context_->outlets.keeper->take_tokens()) {
     const auto found = entries_.find(one.variant);
     CachedVariant& entry = found != entries_.end() ? *found->second : add(one.variant);
     entry.restore(std::move(one));
@@ -82,6 +83,15 @@ void TokenCache::get_with_assertion(const TokenQuery& query, common::Secret asse
       });
 }
 
+common::UniqueFd TokenCache::page_of(const Variant& variant, const Token& token) {
+  CachedVariant* entry = find(variant);
+  return entry != nullptr ? entry->page_of(token) : common::UniqueFd{};
+}
+
+void TokenCache::close_pages() {
+  for (auto& [_, entry] : entries_) entry->close_page();
+}
+
 std::shared_ptr<const TokenBinding> TokenCache::binding_of(std::string_view version) const {
   return context_->bound.find(version, context_->now());
 }
@@ -97,11 +107,10 @@ common::Result<void> TokenCache::evict(const std::optional<Variant>& variant, ui
   return {};
 }
 
-void TokenCache::reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher,
-                             std::shared_ptr<TokenKeeper> keeper) {
+void TokenCache::reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, TokenOutlets outlets) {
   context_->rules = std::move(rules);
   context_->fetcher = std::move(fetcher);
-  context_->keeper = std::move(keeper);
+  context_->outlets = std::move(outlets);
   context_->client_error.forget();
   for (auto& [_, entry] : entries_) entry->apply_rules();
   apply_roles();

@@ -12,6 +12,7 @@
 #include "common/entropy.hpp"
 #include "common/log.hpp"
 #include "common/timer_queue.hpp"
+#include "daemon/cache/page_publisher.hpp"
 #include "daemon/cache/provocation_limit.hpp"
 #include "daemon/cache/remembered_error.hpp"
 #include "daemon/cache/token_keeper.hpp"
@@ -80,6 +81,12 @@ struct CacheParts {
   ClientMetrics& metrics;
 };
 
+/// Where a definition's tokens go besides its callers; either may be null.
+struct TokenOutlets {
+  std::shared_ptr<TokenKeeper> keeper{};
+  std::shared_ptr<PagePublisher> pages{};
+};
+
 class CachedVariant;
 struct CacheContext;
 
@@ -88,9 +95,9 @@ struct CacheContext;
 /// that has not. Loop thread only.
 class TokenCache {
  public:
-  /// Begins with what `keeper` has of an earlier process; without one, nothing outlives this.
+  /// Begins with what the outlets have of an earlier process.
   TokenCache(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, CacheParts parts,
-             std::shared_ptr<TokenKeeper> keeper = nullptr);
+             TokenOutlets outlets = {});
   ~TokenCache();
   TokenCache(const TokenCache&) = delete;
   TokenCache& operator=(const TokenCache&) = delete;
@@ -105,6 +112,12 @@ class TokenCache {
   /// Past the cache, shared with nobody.
   void get_with_assertion(const TokenQuery& query, common::Secret assertion, Waiter waiter);
 
+  /// A reader's descriptor of the page of `token`, if that still is the variant's token and there can be a
+  /// page.
+  common::UniqueFd page_of(const Variant& variant, const Token& token);
+  /// Closes every page: whoever has one must ask again. For a change of who may have the tokens.
+  void close_pages();
+
   /// What proofs for a token with this version need; null where no bound token has it that is still valid.
   std::shared_ptr<const TokenBinding> binding_of(std::string_view version) const;
 
@@ -112,10 +125,9 @@ class TokenCache {
   /// `too_many_requests`, then nothing is dropped.
   common::Result<void> evict(const std::optional<Variant>& variant, uid_t uid);
 
-  /// Goes on with other rules, another fetcher and keeper; keeps tokens, waiters and requests under way,
-  /// forgets remembered errors. For a reload that left the definition's identity unchanged.
-  void reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher,
-                   std::shared_ptr<TokenKeeper> keeper = nullptr);
+  /// Goes on with other rules, another fetcher and other outlets; keeps tokens, waiters and requests under
+  /// way, forgets remembered errors. For a reload that left the definition's identity unchanged.
+  void reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, TokenOutlets outlets = {});
 
   /// Of the definition's own variant; the counters are of all variants.
   CacheStatus status() const;

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -18,12 +17,9 @@
 #include <system_error>
 #include <utility>
 
+#include "common/sealed_memory.hpp"
 #include "common/secret.hpp"
 #include "daemon/crypto/digest.hpp"
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
 
 namespace grantd::daemon {
 
@@ -99,25 +95,11 @@ KeptMemory::~KeptMemory() {
   if (base_ != nullptr) ::munmap(base_, size_);
 }
 
-void* KeptMemory::map(int descriptor, std::size_t size) {
-  void* base = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-  if (base == MAP_FAILED) return nullptr;
-  ::madvise(base, size, MADV_DONTDUMP);
-  ::madvise(base, size, MADV_DONTFORK);
-  return base;
-}
-
 std::expected<KeptMemory, std::string> KeptMemory::create() {
   static_assert(sizeof(Head) == 64 && sizeof(Record) == 64);
-  constexpr unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  common::UniqueFd made{::memfd_create("grantd-tokens", flags | MFD_NOEXEC_SEAL)};
-  if (!made && errno == EINVAL) made.reset(::memfd_create("grantd-tokens", flags));  // Linux before 6.3
+  common::UniqueFd made = common::make_sealed_memory("grantd-tokens", first_size, seals);
   if (!made) return failure("no memory for tokens can be made", errno);
-  if (::fchmod(made.get(), 0600) != 0 || ::fallocate(made.get(), 0, 0, first_size) != 0 ||
-      ::fcntl(made.get(), F_ADD_SEALS, seals) != 0) {
-    return failure("memory for tokens cannot be prepared", errno);
-  }
-  void* base = map(made.get(), first_size);
+  void* base = common::map_sealed_memory(made.get(), first_size, PROT_READ | PROT_WRITE);
   if (base == nullptr) return failure("memory for tokens cannot be mapped", errno);
   KeptMemory memory{std::move(made), base, first_size};
   Head& head = memory.head();
@@ -129,16 +111,11 @@ std::expected<KeptMemory, std::string> KeptMemory::create() {
 }
 
 std::expected<KeptMemory, std::string> KeptMemory::open(common::UniqueFd descriptor) {
-  struct stat about{};
-  const int found_seals = ::fcntl(descriptor.get(), F_GET_SEALS);
-  if (found_seals < 0 || (found_seals & F_SEAL_SHRINK) == 0 || ::fstat(descriptor.get(), &about) != 0 ||
-      about.st_size < static_cast<off_t>(first_size)) {
-    return std::unexpected{"is no sealed memory of grantd"};
-  }
-  const auto size = static_cast<std::size_t>(about.st_size);
-  void* base = map(descriptor.get(), size);
+  const auto size = common::sealed_size(descriptor.get(), seals);
+  if (!size || *size < first_size) return std::unexpected{"is no sealed memory of grantd"};
+  void* base = common::map_sealed_memory(descriptor.get(), *size, PROT_READ | PROT_WRITE);
   if (base == nullptr) return failure("cannot be mapped", errno);
-  KeptMemory memory{std::move(descriptor), base, size};
+  KeptMemory memory{std::move(descriptor), base, *size};
   const Head& head = memory.head();
   if (!std::ranges::equal(head.magic, head_magic)) return std::unexpected{"is no memory of grantd"};
   if (head.version != layout_version || head.size != sizeof(Head)) {
@@ -226,7 +203,7 @@ std::optional<KeptMemory::Place> KeptMemory::room_for(std::size_t payload) {
 bool KeptMemory::grow(std::size_t needed) {
   const std::size_t larger = std::max(needed, size_ + size_ / 4) / first_size * first_size + first_size;
   if (::fallocate(descriptor_.get(), 0, 0, static_cast<off_t>(larger)) != 0) return false;
-  void* moved = map(descriptor_.get(), larger);
+  void* moved = common::map_sealed_memory(descriptor_.get(), larger, PROT_READ | PROT_WRITE);
   if (moved == nullptr) return false;
   ::munmap(base_, size_);
   base_ = moved;

@@ -67,7 +67,6 @@ class KeptMemory {
   struct Record;
 
   KeptMemory(common::UniqueFd descriptor, void* base, std::size_t size);
-  static void* map(int descriptor, std::size_t size);
   Record& at(Place place) const;
   Head& head() const;
   /// Null where what stands there cannot be a record that ends before `end`.

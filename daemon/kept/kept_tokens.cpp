@@ -157,7 +157,8 @@ bool KeptTokens::begin(common::UniqueFd left, common::BootTime now) {
   std::size_t unreadable = 0;
   for (const KeptMemory::Found& found : memory_->records()) {
     auto record = decode_token_record(found.kind, found.payload);
-    const bool expired = record && record->kind != Kind::dpop_key && record->expires <= now;
+    const bool expired =
+        record && (record->kind == Kind::token || record->kind == Kind::binding) && record->expires <= now;
     if (!record || expired) {
       unreadable += expired ? 0 : 1;
       memory_->wipe(found.place);
@@ -201,12 +202,34 @@ std::unique_ptr<Kept> KeptTokens::keep_dpop_key(std::string_view client, std::st
   return write(record, 0);
 }
 
+std::unique_ptr<Kept> KeptTokens::keep_page(const KeptPage& page) {
+  TokenRecord record{.kind = Kind::page, .client = page.client, .variant = page.variant};
+  record.version = page.version;
+  record.access = page.access;
+  record.name = page.name;
+  return write(record, 0);
+}
+
+KeptPage KeptTokens::take_page(std::string_view client, std::string_view access, const Variant& variant,
+                               std::string_view version) {
+  const auto fits = [&](const TokenRecord& record) {
+    return record.access == access && record.variant == variant && record.version == version;
+  };
+  for (Left& left : take(Kind::page, client, fits)) return {.name = left.record.name, .kept = own(left)};
+  return {};
+}
+
+// A page goes with its token, without a word of its own.
 void KeptTokens::drop_untaken() {
   for (auto it = left_.begin(); it != left_.end();) {
     const auto next = left_.upper_bound(it->first);
-    log_.warning("kept_tokens_dropped", {{"client", it->first},
-                                         {"reason", "the definition is gone or another one"},
-                                         {"records", std::distance(it, next)}});
+    const auto lost =
+        std::count_if(it, next, [](const auto& left) { return left.second.record.kind != Kind::page; });
+    if (lost > 0) {
+      log_.warning(
+          "kept_tokens_dropped",
+          {{"client", it->first}, {"reason", "the definition is gone or another one"}, {"records", lost}});
+    }
     for (; it != next; ++it) memory_->wipe(it->second.place);
   }
   left_.clear();

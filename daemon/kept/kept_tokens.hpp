@@ -31,6 +31,18 @@ struct KeptDpopKey {
   std::unique_ptr<Kept> kept;
 };
 
+/// A token page, as the next process needs to know it.
+struct KeptPage {
+  std::string client{};
+  /// The rules under which the token may be had, as a digest.
+  std::string access{};
+  Variant variant{};
+  std::string version{};
+  /// Under which somebody holds it.
+  std::string name{};
+  std::unique_ptr<Kept> kept{};
+};
+
 /// The tokens, and the keys made here that they are bound to, of all definitions, in memory that outlives the
 /// process. Without such memory nothing is kept and nothing restored. Whoever holds a Kept may outlive this.
 /// Loop thread only.
@@ -55,6 +67,12 @@ class KeptTokens {
                             config::SigningAlgorithm algorithm);
   std::unique_ptr<Kept> keep_dpop_key(std::string_view client, std::string_view definition,
                                       config::SigningAlgorithm algorithm, const DpopKey& key);
+
+  /// `kept` of what is given does not count.
+  std::unique_ptr<Kept> keep_page(const KeptPage& page);
+  /// The page of this token that an earlier process published under the same rules; without a name: none.
+  KeptPage take_page(std::string_view client, std::string_view access, const Variant& variant,
+                     std::string_view version);
 
   /// Forgets what no definition took, with a line for each client.
   void drop_untaken();

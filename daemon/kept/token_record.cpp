@@ -28,6 +28,10 @@ class Writer {
     }
     return true;
   }
+  bool value(const Variant& variant) {
+    return value(variant.scope) && value(variant.resource) && value(variant.audience) &&
+           value(variant.parameters);
+  }
   bool value(TokenType type) { return number(static_cast<std::uint64_t>(type)); }
   template <class TimePoint>
     requires requires { typename TimePoint::clock; }
@@ -77,6 +81,10 @@ class Reader {
     }
     return true;
   }
+  bool value(Variant& variant) {
+    return value(variant.scope) && value(variant.resource) && value(variant.audience) &&
+           value(variant.parameters);
+  }
   bool value(TokenType& type) {
     std::uint64_t found = 0;
     if (!number(found) || found > static_cast<std::uint64_t>(TokenType::dpop)) return false;
@@ -120,13 +128,14 @@ bool members(Direction& with, Record& record) {
     return false;
   switch (record.kind) {
     case Kind::token:
-      return all(record.variant.scope, record.variant.resource, record.variant.audience,
-                 record.variant.parameters, record.secret, record.type, record.scope, record.version,
+      return all(record.variant, record.secret, record.type, record.scope, record.version,
                  record.access_token_hash, record.obtained, record.expires, record.expires_wall);
     case Kind::binding:
       return all(record.version, record.access_token_hash, record.expires);
     case Kind::dpop_key:
       return all(record.algorithm, record.secret);
+    case Kind::page:
+      return all(record.variant, record.version, record.access, record.name);
   }
   return false;
 }

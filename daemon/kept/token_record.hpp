@@ -25,26 +25,31 @@ struct DefinitionFingerprint {
 
 /// What is kept, of which each kind fills in its part.
 struct TokenRecord {
-  enum class Kind : std::uint32_t { token = 1, binding = 2, dpop_key = 3 };
+  enum class Kind : std::uint32_t { token = 1, binding = 2, dpop_key = 3, page = 4 };
 
   Kind kind = Kind::token;
   std::string client{};
   DefinitionFingerprint fingerprint{};
-  // token
+  // token and page
   Variant variant{};
+  // token
   common::Secret secret{};  // the access token; of a dpop_key the private key in PEM
   TokenType type = TokenType::bearer;
   std::string scope{};
   common::BootTime obtained{};
   common::WallTime expires_wall{};
-  // token and binding
+  // token, binding and page
   std::string version{};
+  // token and binding
   common::BootTime expires{};
   std::string access_token_hash{};  // `ath`
   // all three; of a token empty where it is bound to no key
   std::string key_thumbprint{};  // `jkt`
   // dpop_key
   std::string algorithm{};
+  // page
+  std::string access{};  // the rules under which it was given away, as a digest
+  std::string name{};    // under which its memory is held
 };
 
 /// As bytes for KeptMemory: each value with its length before it.

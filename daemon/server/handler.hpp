@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "common/error.hpp"
+#include "common/unique_fd.hpp"
 #include "daemon/authz/peer_identity.hpp"
 #include "daemon/http1/head.hpp"
 #include "daemon/loop/loop.hpp"
@@ -21,6 +22,8 @@ struct LocalResponse {
   std::string body{};
   /// A body that stays the handler's, instead of `body`; valid until `respond` has returned.
   std::string_view borrowed_body{};
+  /// Passed to the caller with the first byte (SCM_RIGHTS); none: nothing is.
+  common::UniqueFd descriptor{};
   /// Further header lines, each complete with CRLF, e.g. "Retry-After: 3\r\n".
   std::string extra_headers{};
 };

@@ -101,6 +101,8 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   http1::BodyDecoder decoder_{http1::BodyLength{}};
   common::Error refusal_;
 
+  common::UniqueFd passed_;  // goes with the first byte that is sent
+
   std::move_only_function<void()> gone_action_;
   asio::cancellation_signal stop_watching_;
   bool watching_ = false;

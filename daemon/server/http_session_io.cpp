@@ -90,6 +90,21 @@ std::optional<std::size_t> send_joined(int socket, std::span<const asio::const_b
   return std::nullopt;
 }
 
+/// Adds a descriptor to a message (unix(7)), -1: none. Outlives the sending.
+struct Passing {
+  Passing(msghdr& message, int descriptor) {
+    if (descriptor < 0) return;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof descriptor);
+    std::memcpy(CMSG_DATA(head), &descriptor, sizeof descriptor);
+  }
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+};
+
 void append_number(std::string& out, std::size_t number) {
   std::array<char, 24> digits;
   out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
@@ -208,6 +223,7 @@ awaitable<void> HttpSession::respond(LocalResponse response) {
       asio::buffer(head), asio::const_buffer(body.data(), body_sent ? body.size() : 0)};
   const std::size_t total = total_size(pieces);
   written_ = true;
+  passed_ = std::move(response.descriptor);
   const auto sent = send_now(pieces, 0);
   bool whole = sent && *sent == total;
   if (sent && !whole) {
@@ -234,7 +250,8 @@ void HttpSession::finish_response(bool keep_alive) {
 
 std::optional<std::size_t> HttpSession::send_now(std::span<const asio::const_buffer> pieces,
                                                  std::size_t skip) {
-  if (skip == 0 && total_size(pieces) <= cheaply_joined) return send_joined(socket_.native_handle(), pieces);
+  if (skip == 0 && !passed_ && total_size(pieces) <= cheaply_joined)
+    return send_joined(socket_.native_handle(), pieces);
   std::size_t sent = skip;
   while (true) {
     std::array<iovec, 16> vectors;
@@ -256,8 +273,10 @@ std::optional<std::size_t> HttpSession::send_now(std::span<const asio::const_buf
     msghdr message{};
     message.msg_iov = vectors.data();
     message.msg_iovlen = count;
+    Passing passing{message, passed_.get()};
     const ssize_t taken = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (taken >= 0) {
+      passed_.reset();
       sent += static_cast<std::size_t>(taken);
       if (static_cast<std::size_t>(taken) < offered) return sent;
     } else if (errno == EAGAIN) {

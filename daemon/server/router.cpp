@@ -111,6 +111,11 @@ awaitable<void> Router::Routes::local(Exchange& exchange) {
   if (const auto client = segment_after(local_api::tokens_prefix, path); !client.empty()) {
     return tokens.handle(exchange, decode_segment(client));
   }
+  if (path.ends_with(local_api::page_suffix)) {
+    const auto client =
+        segment_after(local_api::tokens_prefix, path.substr(0, path.size() - local_api::page_suffix.size()));
+    if (!client.empty()) return tokens.handle_page(exchange, decode_segment(client));
+  }
   if (const auto client = segment_after(local_api::dpop_prefix, path); !client.empty()) {
     return exchange.request().method == "POST" ? dpop.handle(exchange, decode_segment(client))
                                                : refuse_method(exchange, "POST");

@@ -17,6 +17,25 @@ void append_digits(std::string& out, unsigned number, int width) {
   out.append(digits, static_cast<std::size_t>(width));
 }
 
+void append_members(std::string& text, const Token& token, std::string_view client, std::int64_t expires_in) {
+  text += token.type == TokenType::dpop ? "\"token_type\":\"DPoP\",\"expires_in\":"
+                                        : "\"token_type\":\"Bearer\",\"expires_in\":";
+  text += std::to_string(expires_in);
+  text += ",\"expires_at\":\"";
+  append_utc(text, token.expires_wall);
+  text += "\",\"scope\":";
+  append_json_string(text, token.scope);
+  text += ",\"client\":";
+  append_json_string(text, client);
+  text += ",\"version\":";
+  append_json_string(text, token.version);
+}
+
+std::int64_t seconds_left(const Token& token, common::BootTime now) {
+  const auto left = std::chrono::floor<std::chrono::seconds>(token.expires - now);
+  return std::max<std::int64_t>(left.count(), 0);
+}
+
 }  // namespace
 
 void append_utc(std::string& out, common::WallTime time) {
@@ -47,27 +66,30 @@ bool is_first_handout(const Token& token, uid_t uid, std::string_view unit) {
 
 std::shared_ptr<const Token::Document> token_document(const Token& token, std::string_view client,
                                                       common::BootTime now) {
-  const auto left = std::chrono::floor<std::chrono::seconds>(token.expires - now);
-  const std::int64_t expires_in = std::max<std::int64_t>(left.count(), 0);
+  const std::int64_t expires_in = seconds_left(token, now);
   if (token.document && token.document->expires_in == expires_in) return token.document;
-  std::string text;
+  std::string text = "{\"access_token\":";
   text.reserve(256 + token.access_token.size() + token.scope.size() + client.size() + token.version.size());
-  text += "{\"access_token\":";
   append_json_string(text, token.access_token.reveal());
-  text += token.type == TokenType::dpop ? ",\"token_type\":\"DPoP\",\"expires_in\":"
-                                        : ",\"token_type\":\"Bearer\",\"expires_in\":";
-  text += std::to_string(expires_in);
-  text += ",\"expires_at\":\"";
-  append_utc(text, token.expires_wall);
-  text += "\",\"scope\":";
-  append_json_string(text, token.scope);
-  text += ",\"client\":";
-  append_json_string(text, client);
-  text += ",\"version\":";
-  append_json_string(text, token.version);
+  text += ',';
+  append_members(text, token, client, expires_in);
   text += '}';
   token.document = std::make_shared<const Token::Document>(expires_in, std::move(text));
   return token.document;
+}
+
+std::string page_document(const Token& token, std::string_view client, common::BootTime now, bool has_page) {
+  std::string text = "{";
+  if (!has_page) {
+    text += "\"access_token\":";
+    append_json_string(text, token.access_token.reveal());
+    text += ',';
+  }
+  append_members(text, token, client, seconds_left(token, now));
+  text += ",\"boottime_ms\":";
+  text += std::to_string(std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch()).count());
+  text += '}';
+  return text;
 }
 
 }  // namespace grantd::daemon

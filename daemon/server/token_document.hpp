@@ -11,6 +11,10 @@ namespace grantd::daemon {
 std::shared_ptr<const Token::Document> token_document(const Token& token, std::string_view client,
                                                       common::BootTime now);
 
+/// The same for a caller that is passed the token's page: without the token itself where it has the page, and
+/// with the daemon's CLOCK_BOOTTIME in milliseconds.
+std::string page_document(const Token& token, std::string_view client, common::BootTime now, bool has_page);
+
 /// Whether the token was not handed out to this user and unit before; from now on it was. Loop thread only.
 bool is_first_handout(const Token& token, uid_t uid, std::string_view unit);
 

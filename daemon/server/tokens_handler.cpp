@@ -16,20 +16,27 @@ using common::Result;
 
 awaitable<void> TokensHandler::handle(Exchange& exchange, std::string client) {
   const std::string_view method = exchange.request().method;
-  if (method == "GET" || method == "HEAD") return get(exchange, std::move(client));
-  if (method == "POST") return post(exchange, std::move(client));
+  if (method == "GET" || method == "HEAD") return get(exchange, std::move(client), As::document);
+  if (method == "POST") return post(exchange, std::move(client), As::document);
   if (method == "DELETE") return evict(exchange, std::move(client));
   return exchange.respond(method_not_allowed("GET, HEAD, POST, DELETE"));
 }
 
-awaitable<void> TokensHandler::get(Exchange& exchange, std::string name) {
+awaitable<void> TokensHandler::handle_page(Exchange& exchange, std::string client) {
+  const std::string_view method = exchange.request().method;
+  if (method == "GET") return get(exchange, std::move(client), As::page);
+  if (method == "POST") return post(exchange, std::move(client), As::page);
+  return exchange.respond(method_not_allowed("GET, POST"));
+}
+
+awaitable<void> TokensHandler::get(Exchange& exchange, std::string name, As as) {
   const auto now = timers_.now();
   auto client = admission_.find(exchange, name, Use::token, now);
   if (!client) {
     co_await exchange.respond(problem_response(client.error(), name));
     co_return;
   }
-  if (exchange.request().query.empty()) {
+  if (as == As::document && exchange.request().query.empty()) {
     own_query_.variant = (*client)->variant;
     own_query_.uid = exchange.peer().uid;
     if (const auto at_once = (*client)->tokens->get_now(own_query_)) {
@@ -42,10 +49,10 @@ awaitable<void> TokensHandler::get(Exchange& exchange, std::string name) {
     co_await exchange.respond(problem_response(wishes.error(), name));
     co_return;
   }
-  co_await hand_out(exchange, std::move(*client), std::move(*wishes));
+  co_await hand_out(exchange, std::move(*client), std::move(*wishes), as);
 }
 
-awaitable<void> TokensHandler::post(Exchange& exchange, std::string name) {
+awaitable<void> TokensHandler::post(Exchange& exchange, std::string name, As as) {
   auto client = admission_.find(exchange, name, Use::token, timers_.now());
   if (!client) {
     co_await exchange.respond(problem_response(client.error(), name));
@@ -62,11 +69,11 @@ awaitable<void> TokensHandler::post(Exchange& exchange, std::string name) {
     co_await exchange.respond(problem_response(wishes.error(), name));
     co_return;
   }
-  co_await hand_out(exchange, std::move(*client), std::move(*wishes));
+  co_await hand_out(exchange, std::move(*client), std::move(*wishes), as);
 }
 
 awaitable<void> TokensHandler::hand_out(Exchange& exchange, std::shared_ptr<CatalogClient> client,
-                                        CallerRequest wishes) {
+                                        CallerRequest wishes, As as) {
   auto granted = grant_request(*client, nullptr, std::move(wishes), exchange.peer().uid);
   if (!granted) {
     if (granted.error().code == ErrorCode::access_denied)
@@ -74,8 +81,13 @@ awaitable<void> TokensHandler::hand_out(Exchange& exchange, std::shared_ptr<Cata
     co_await exchange.respond(problem_response(granted.error(), client->settings->name));
     co_return;
   }
+  const Variant variant = as == As::page ? granted->query.variant : Variant{};
   const HandoutResult result = co_await obtain_token(client, std::move(*granted));
-  co_await answer(exchange, *client, result, timers_.now());
+  if (as == As::page) {
+    co_await answer_with_page(exchange, *client, variant, result);
+  } else {
+    co_await answer(exchange, *client, result, timers_.now());
+  }
 }
 
 awaitable<void> TokensHandler::answer(Exchange& exchange, const CatalogClient& client,
@@ -85,13 +97,32 @@ awaitable<void> TokensHandler::answer(Exchange& exchange, const CatalogClient& c
     co_await exchange.respond(problem_response(result.error(), name));
     co_return;
   }
-  if (is_first_handout(*result->token, exchange.peer().uid, exchange.peer().unit)) {
-    const Token& token = *result->token;
-    audit_.handed_out(exchange.peer(), {.client = name, .scope = token.scope, .fingerprint = token.version});
-  }
+  audit(exchange, name, *result->token);
   const auto document = token_document(*result->token, name, now);
   LocalResponse response{.borrowed_body = document->text, .extra_headers = "Cache-Control: no-store\r\n"};
   co_await exchange.respond(std::move(response));
+}
+
+// Where there can be no page the caller gets the token itself, so that it need not ask twice.
+awaitable<void> TokensHandler::answer_with_page(Exchange& exchange, const CatalogClient& client,
+                                                const Variant& variant, const HandoutResult& result) {
+  const std::string& name = client.settings->name;
+  if (!result) {
+    co_await exchange.respond(problem_response(result.error(), name));
+    co_return;
+  }
+  const Token& token = *result->token;
+  audit(exchange, name, token);
+  auto page = client.tokens->page_of(variant, token);
+  LocalResponse response{.extra_headers = "Cache-Control: no-store\r\n"};
+  response.body = page_document(token, name, timers_.now(), static_cast<bool>(page));
+  response.descriptor = std::move(page);
+  co_await exchange.respond(std::move(response));
+}
+
+void TokensHandler::audit(const Exchange& exchange, const std::string& client, const Token& token) {
+  if (!is_first_handout(token, exchange.peer().uid, exchange.peer().unit)) return;
+  audit_.handed_out(exchange.peer(), {.client = client, .scope = token.scope, .fingerprint = token.version});
 }
 
 awaitable<void> TokensHandler::evict(Exchange& exchange, std::string name) {

@@ -7,21 +7,27 @@
 
 namespace grantd::daemon {
 
-/// `/v1/tokens/{client}`. Loop thread only; its parts outlive it.
+/// `/v1/tokens/{client}` and `/v1/tokens/{client}/page`. Loop thread only; its parts outlive it.
 class TokensHandler {
  public:
   TokensHandler(CurrentCatalog& catalog, common::TimerQueue& timers, AuditLog& audit)
       : admission_(catalog, audit), timers_(timers), audit_(audit) {}
 
   awaitable<void> handle(Exchange& exchange, std::string client);
+  awaitable<void> handle_page(Exchange& exchange, std::string client);
 
  private:
-  awaitable<void> get(Exchange& exchange, std::string name);
-  awaitable<void> post(Exchange& exchange, std::string name);
+  enum class As { document, page };
+  awaitable<void> get(Exchange& exchange, std::string name, As as);
+  awaitable<void> post(Exchange& exchange, std::string name, As as);
   awaitable<void> evict(Exchange& exchange, std::string name);
-  awaitable<void> hand_out(Exchange& exchange, std::shared_ptr<CatalogClient> client, CallerRequest wishes);
+  awaitable<void> hand_out(Exchange& exchange, std::shared_ptr<CatalogClient> client, CallerRequest wishes,
+                           As as);
   awaitable<void> answer(Exchange& exchange, const CatalogClient& client, const HandoutResult& result,
                          common::BootTime now);
+  awaitable<void> answer_with_page(Exchange& exchange, const CatalogClient& client, const Variant& variant,
+                                   const HandoutResult& result);
+  void audit(const Exchange& exchange, const std::string& client, const Token& token);
 
   Admission admission_;
   common::TimerQueue& timers_;

@@ -4,6 +4,9 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include <algorithm>
+#include <charconv>
+#include <cstring>
 #include <string>
 
 namespace grantd::daemon {
@@ -38,6 +41,15 @@ void Notifier::hold(const std::string& name, int descriptor) const {
   // Memory has nothing to poll for.
   const std::string message = "FDSTORE=1\nFDPOLL=0\nFDNAME=" + name;
   ::sd_pid_notify_with_fds(0, 0, message.c_str(), &descriptor, 1);
+}
+
+std::size_t Notifier::store_size() const {
+  constexpr std::size_t of_the_shipped_unit = 4096;
+  constexpr std::size_t least = 8;
+  const char* told = ::getenv("FDSTORE");
+  std::size_t size = of_the_shipped_unit;
+  if (told != nullptr) std::from_chars(told, told + std::strlen(told), size);
+  return std::max(size, least);
 }
 
 void Notifier::release(const std::string& name) const { notify("FDSTOREREMOVE=1\nFDNAME=" + name); }

@@ -26,6 +26,9 @@ class Notifier {
   void hold(const std::string& name, int descriptor) const;
   /// Has it close what it holds under the name.
   void release(const std::string& name) const;
+  /// How many descriptors it holds at most, at least 8: $FDSTORE (systemd 254), else what the shipped unit
+  /// asks for.
+  std::size_t store_size() const;
   /// Whether there is a manager.
   bool has_manager() const { return has_manager_; }
   /// How long the service manager waits for `alive` before it takes the daemon for hung; nothing: it does

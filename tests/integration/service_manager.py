@@ -1,6 +1,7 @@
 """Plays the service manager's part of sd_notify(3), sd_listen_fds(3) and sd_pid_notify_with_fds(3)."""
 
 import os
+import signal
 import socket
 import sys
 
@@ -42,6 +43,16 @@ class Manager:
             pass
         return message
 
+    def take_waiting(self):
+        """Everything that was said."""
+        self.socket.setblocking(False)
+        try:
+            while True:
+                self.stored_message()
+        except BlockingIOError:
+            pass
+        self.socket.settimeout(patience)
+
     def forget(self, name=None):
         """Closes what is held under the name, or everything."""
         for held in [held for held in self.held if name in (None, held[0])]:
@@ -68,3 +79,33 @@ for index, number in enumerate(out_of_the_way):
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(numbers)), LISTEN_FDNAMES=names)
 os.execv(command[0], command)
 """
+
+
+class Service:
+    """One daemon after the other, and the manager that starts them."""
+
+    def __init__(self, daemon, **environment):
+        self.daemon = daemon
+        self.manager = Manager(daemon.directory)
+        daemon.environment = {"NOTIFY_SOCKET": str(self.manager.path), **environment}
+
+    def start(self):
+        self.daemon.launch()
+        return self.until_ready()
+
+    def until_ready(self):
+        self.manager.message_with("READY")
+        return self
+
+    def restart(self, how=signal.SIGTERM):
+        self.end(how)
+        return self.again()
+
+    def end(self, how=signal.SIGTERM):
+        self.daemon.signal(how)
+        self.daemon.process.wait(patience)
+        self.manager.take_waiting()
+
+    def again(self):
+        self.manager.pass_on_to(self.daemon)
+        return self.start()

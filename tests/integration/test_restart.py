@@ -8,38 +8,9 @@ import pytest
 
 import authorization_server as answers
 from grantd import client, until
-from service_manager import Manager
+from service_manager import Service
 
 dpop_token = answers.token(token_type="DPoP")
-
-
-class Service:
-    """One daemon after the other, and the manager that starts them."""
-
-    def __init__(self, daemon):
-        self.daemon = daemon
-        self.manager = Manager(daemon.directory)
-        daemon.environment = {"NOTIFY_SOCKET": str(self.manager.path)}
-
-    def start(self):
-        self.daemon.launch()
-        return self.until_ready()
-
-    def until_ready(self):
-        self.manager.message_with("READY")
-        return self
-
-    def restart(self, how=signal.SIGTERM):
-        self.end(how)
-        return self.again()
-
-    def end(self, how=signal.SIGTERM):
-        self.daemon.signal(how)
-        self.daemon.process.wait(20)
-
-    def again(self):
-        self.manager.pass_on_to(self.daemon)
-        return self.start()
 
 
 @pytest.fixture

@@ -80,8 +80,9 @@ struct Restart {
 
   void start() {
     server = std::make_shared<tests::ScriptedFetcher>();
-    cache = std::make_unique<daemon::TokenCache>(
-        rules, server, daemon::CacheParts{time.timers, entropy, log, metrics}, memory);
+    cache = std::make_unique<daemon::TokenCache>(rules, server,
+                                                 daemon::CacheParts{time.timers, entropy, log, metrics},
+                                                 daemon::TokenOutlets{.keeper = memory});
   }
   void restart(std::chrono::seconds later = 0s) {
     memory->end_process();

@@ -171,7 +171,7 @@ TEST_CASE("kept memory: something else is refused, with what is wrong") {
         "is no sealed memory of grantd");
   common::UniqueFd empty{::memfd_create("empty", MFD_ALLOW_SEALING)};
   REQUIRE(::ftruncate(empty.get(), 64 * 1024) == 0);
-  REQUIRE(::fcntl(empty.get(), F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+  REQUIRE(::fcntl(empty.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) == 0);
   CHECK(error_of(std::move(empty)) == "is no memory of grantd");
   auto newer = made();
   overwrite(newer, 16, {"\2\0\0\0", 4});

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <string>
+
+#include "common/token_page.hpp"
+#include "common/unique_fd.hpp"
+
+namespace grantd::daemon {
+
+/// A page in sealed memory of its own (memfd_create(2)), as its only writer holds it: of a fixed size, and
+/// for others neither to be written nor to be opened for writing. Dropping this leaves the page as it is.
+/// Loop thread only.
+class TokenPageMemory {
+ public:
+  /// The error is a sentence.
+  static std::expected<TokenPageMemory, std::string> create(const token_page::Content& content);
+  /// What an earlier process made and somebody held. The error ends a sentence about the descriptor.
+  static std::expected<TokenPageMemory, std::string> open(common::UniqueFd descriptor);
+
+  TokenPageMemory(TokenPageMemory&& other) noexcept;
+  TokenPageMemory& operator=(TokenPageMemory&&) = delete;
+  ~TokenPageMemory();
+
+  int descriptor() const { return descriptor_.get(); }
+  /// A description of its own that can only be read; none where the process has no descriptor left.
+  common::UniqueFd open_for_reader() const;
+  /// For good, and for everybody.
+  void close();
+
+ private:
+  TokenPageMemory(common::UniqueFd descriptor, void* page, std::size_t size);
+
+  common::UniqueFd descriptor_;
+  void* page_;
+  std::size_t size_;
+};
+
+}  // namespace grantd::daemon
