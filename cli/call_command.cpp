@@ -137,22 +137,23 @@ int run(const Context& context, const CallArguments& arguments) {
 void add_call_command(CLI::App& app, Context& context) {
   CLI::App& command = add_command(app, context, "call", "Send a request to an API with its token");
   const auto arguments = std::make_shared<CallArguments>();
-  command.add_option("API", arguments->api, "Name of the API definition")->required();
-  command.add_option("PATH", arguments->path, "Path and query below the API's base_url")->required();
+  command.add_option("API", arguments->api, "Name of the API definition")->type_name("")->required();
+  command.add_option("PATH", arguments->path, "Path and query below the API's base_url")
+      ->type_name("")
+      ->required();
   command.add_option("-X", arguments->method, "Method [GET, with -d POST]")->type_name("METHOD");
   command.add_option("-H", arguments->headers, "A header, \"Name: value\"; may be repeated")
       ->type_name("HEADER")
       ->allow_extra_args(false);
-  const auto* data =
-      command
-          .add_option("-d", arguments->data,
-                      "The request's body: the text itself, a file's, or standard input's (@-)")
-          ->type_name("DATA|@FILE|@-");
+  const auto* data = command
+                         .add_option("-d", arguments->data,
+                                     "The request's body: the text itself, a file's, or standard input's")
+                         ->type_name("DATA|@FILE|@-");
   command.add_flag("-i", arguments->show_head, "Print status line and headers too");
   command.footer(
-      "Exits with 1 where the API answers with a status of 400 or above; the body is printed all the same. A "
-      "long transfer "
-      "into a file or pipe shows its progress where standard error is a terminal.");
+      "Where the API answers with a status of 400 or above, the body is printed all the same and the exit "
+      "status is 1.\n"
+      "A long transfer into a file or pipe shows its progress where standard error is a terminal.");
   command.callback([&context, arguments, data] {
     arguments->has_data = data->count() > 0;
     context.exit_status = run(context, *arguments);

@@ -22,7 +22,8 @@ int run(const std::filesystem::path& file) {
 void add_check_command(CLI::App& app, Context& context) {
   CLI::App& command = add_command(app, context, "check", "Check a configuration, as grantd --check does");
   const auto file = std::make_shared<std::filesystem::path>(config::default_file);
-  command.add_option("FILE", *file, "The configuration's main file; conf.d is looked for beside it")
+  command.add_option("FILE", *file, "The configuration's main file; conf.d/*.toml beside it is read too")
+      ->type_name("")
       ->capture_default_str();
   command.callback([&context, file] { context.exit_status = run(*file); });
 }

@@ -43,5 +43,7 @@ void add_reload_command(CLI::App& app, Context& context);
 void add_wait_ready_command(CLI::App& app, Context& context);
 void add_doctor_command(CLI::App& app, Context& context);
 void add_check_command(CLI::App& app, Context& context);
+/// Left out of the help.
+void add_names_command(CLI::App& app, Context& context);
 
 }  // namespace grantd::cli

@@ -60,8 +60,8 @@ void add_doctor_command(CLI::App& app, Context& context) {
   CLI::App& command =
       add_command(app, context, "doctor", "Walk the way to a token step by step and say what to change");
   const auto client = std::make_shared<std::string>();
-  command.add_option("CLIENT", *client, "Name of the client definition")->required();
-  command.footer("Exits with 1 where a step failed. For the users in admin_users.");
+  command.add_option("CLIENT", *client, "Name of the client definition")->type_name("")->required();
+  command.footer("The exit status is 1 where a step failed. For the users in admin_users.");
   command.callback([&context, client] {
     detail::check_name(*client);
     detail::Connector connector(context.options(longest_visit));

@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
   add_wait_ready_command(app, context);
   add_check_command(app, context);
   add_doctor_command(app, context);
+  add_names_command(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked_for_help) {

@@ -14,6 +14,9 @@ constexpr int exit_failure = 1;
 constexpr int exit_usage = 64;
 constexpr int exit_configuration = 78;
 
+constexpr const char* footer =
+    "Exit status: 0 ended as asked, 1 not started, 64 wrong usage, 78 configuration error.";
+
 struct Arguments {
   std::string config = grantd::config::default_file;
   bool check = false;
@@ -61,11 +64,16 @@ int main(int argc, char** argv) {
   grantd::daemon::harden_process();
   grantd::daemon::wipe_memory_freed_by_openssl();
   Arguments arguments;
-  CLI::App parser{"grantd: gives OAuth 2.0 access tokens to the programs of this machine"};
-  parser.set_version_flag("--version", "grantd " GRANTD_VERSION);
-  parser.add_option("--config", arguments.config, "configuration file; conf.d/*.toml beside it is read too")
+  CLI::App parser{"grantd: gives OAuth 2.0 access tokens to the programs of this machine", "grantd"};
+  parser.footer(footer);
+  parser.set_help_flag("-h,--help", "Print this help and exit");
+  parser.set_version_flag("--version", "grantd " GRANTD_VERSION, "Print the version and exit");
+  parser
+      .add_option("--config", arguments.config,
+                  "The configuration's main file; conf.d/*.toml beside it is read too")
+      ->type_name("FILE")
       ->capture_default_str();
-  parser.add_flag("--check", arguments.check, "validate the configuration and exit");
+  parser.add_flag("--check", arguments.check, "Check the configuration and exit");
   try {
     parser.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
