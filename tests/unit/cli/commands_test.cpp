@@ -218,3 +218,30 @@ TEST_CASE("grantctl check: prints one error a line and exits with 78") {
   std::ofstream(file) << "[daemon]\nlog_level = \"info\"\n";
   CHECK(grantctl({"check", file}).exit_status == 0);
 }
+
+TEST_CASE("grantctl names: prints a name a line for the completion, and is not in the help") {
+  const auto outcome = grantctl_beside(
+      [](const ReceivedRequest& request) {
+        CHECK(request.target() == "/v1/apis");
+        return http_answer(200, R"({"apis":[{"name":"a.b","client":"c"},{"name":1},{"name":"d\u001b"}]})");
+      },
+      {"names", "apis"});
+  CHECK(outcome.exit_status == 0);
+  CHECK(outcome.out == "a.b\nd\\x1b\n");
+  CHECK(!has(grantctl({"--help"}).out, "names "));
+}
+
+TEST_CASE("grantctl names: where nothing can be said it says nothing, and exits as others do") {
+  for (const std::string body : {"[]", "{}", R"({"clients":{}})", R"({"clients":[7]})", "no JSON"}) {
+    CAPTURE(body);
+    const auto outcome =
+        grantctl_beside([&](const ReceivedRequest&) { return http_answer(200, body); }, {"names", "clients"});
+    CHECK(outcome.exit_status == 0);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.err.empty());
+  }
+  const auto unreachable = grantctl({"--socket", "/nonexistent/socket", "names", "clients"});
+  CHECK(unreachable.exit_status == 69);
+  CHECK(unreachable.err.empty());
+  CHECK(grantctl({"names", "tokens"}).exit_status == 64);
+}
