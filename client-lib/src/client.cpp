@@ -16,7 +16,7 @@ Client::Client(const ClientOptions& options) : connector_(std::make_shared<detai
 
 Token Client::get_access_token(std::string_view name, const TokenRequest& request,
                                std::stop_token stop) const {
-  return detail::ask_for_token(*connector_, name, request, std::move(stop)).token;
+  return detail::get_token(*connector_, name, request, std::move(stop));
 }
 
 HttpClient Client::http(std::string_view api) const { return HttpClient{connector_, api}; }

@@ -42,6 +42,30 @@ milliseconds checked_timeout(milliseconds timeout) {
   return std::min(timeout, longest_timeout);
 }
 
+/// As recv(2); of descriptors that came along (unix(7)) the first is kept, and no other.
+ssize_t receive_with_descriptor(int socket, std::span<char> buffer, common::UniqueFd& passed) {
+  alignas(cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];
+  iovec room{buffer.data(), buffer.size()};
+  msghdr message{};
+  message.msg_iov = &room;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t size = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (size < 0) return size;
+  for (cmsghdr* head = CMSG_FIRSTHDR(&message); head != nullptr; head = CMSG_NXTHDR(&message, head)) {
+    if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int descriptor = -1;
+      ::memcpy(&descriptor, CMSG_DATA(head) + i * sizeof descriptor, sizeof descriptor);
+      common::UniqueFd owned{descriptor};
+      if (!passed) passed = std::move(owned);
+    }
+  }
+  return size;
+}
+
 /// One attempt at a request: what has been sent and received so far over one connection.
 class Attempt {
  public:
@@ -76,7 +100,8 @@ class Attempt {
  private:
   void receive() {
     const auto buffer = connection_.buffer();
-    const ssize_t size = ::recv(connection_.fd(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    common::UniqueFd passed;
+    const ssize_t size = receive_with_descriptor(connection_.fd(), buffer, passed);
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
     if (size <= 0) {
       closed_ = true;
@@ -84,6 +109,7 @@ class Attempt {
       return;
     }
     received_most_ = std::max(received_most_, static_cast<std::size_t>(size));
+    if (passed) taker_.descriptor(std::move(passed));
     take({buffer.data(), static_cast<std::size_t>(size)});
   }
 

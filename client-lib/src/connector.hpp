@@ -11,6 +11,7 @@
 #include "client-lib/src/call_wait.hpp"
 #include "client-lib/src/connection_pool.hpp"
 #include "client-lib/src/outgoing_request.hpp"
+#include "client-lib/src/page_cache.hpp"
 #include "client-lib/src/response_head.hpp"
 #include "grantd/client.hpp"
 
@@ -22,6 +23,8 @@ class ResponseTaker {
   virtual ~ResponseTaker() = default;
   virtual void head(const ResponseHead& head) = 0;
   virtual void body(std::string_view piece) = 0;
+  /// Was passed with the response.
+  virtual void descriptor(common::UniqueFd /*passed*/) {}
   /// The response has broken off after its head.
   [[noreturn]] virtual void broken_off() = 0;
 };
@@ -37,6 +40,7 @@ class Connector {
   void run(const OutgoingRequest& request, ResponseTaker& taker, std::stop_token stop);
 
   const std::string& socket() const { return socket_; }
+  PageCache& pages() { return pages_; }
 
  private:
   /// How an attempt failed before anything of a response had come.
@@ -54,6 +58,7 @@ class Connector {
   std::string socket_;
   std::chrono::milliseconds timeout_;
   ConnectionPool pool_;
+  PageCache pages_;
   /// Whether there ever was a daemon, and since when (steady clock, ns) there is none; 0: there is one.
   std::atomic<bool> was_there_ = false;
   std::atomic<std::int64_t> gone_since_ = 0;

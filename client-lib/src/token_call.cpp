@@ -1,6 +1,8 @@
 // A token is used in a request's header by whoever gets it, so what could break out of a header is no token.
 #include "client-lib/src/token_call.hpp"
 
+#include <time.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -38,6 +40,38 @@ class ObjectWriter {
   common::Secret json_;
 };
 
+[[noreturn]] void throw_no_token() {
+  throw Error("daemon_unreachable", "what listens there does not answer with a token as grantd does");
+}
+
+std::int64_t boottime_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return now.tv_sec * std::int64_t{1000} + now.tv_nsec / 1'000'000;
+}
+
+// A process in another time namespace (time_namespaces(7)) cannot compare a page's times with its own.
+bool is_same_clock(std::string_view json, std::int64_t asked) {
+  constexpr std::int64_t tolerance = 1000;
+  std::optional<std::int64_t> daemons;
+  read_json_object(json, [&daemons](const JsonMember& member) {
+    std::int64_t value = 0;
+    const char* const end = member.text.data() + member.text.size();
+    if (member.name == "boottime_ms" && member.kind == JsonKind::number &&
+        std::from_chars(member.text.data(), end, value).ptr == end) {
+      daemons = value;
+    }
+  });
+  return daemons && *daemons >= asked - tolerance && *daemons <= boottime_ms() + tolerance;
+}
+
+/// For the token that the first request has brought already.
+TokenRequest ask_again(TokenRequest request) {
+  request.force_renewal = false;
+  request.rejected.clear();
+  return request;
+}
+
 bool is_visible_ascii(std::string_view text) { return std::ranges::all_of(text, ascii::is_visible); }
 
 }  // namespace
@@ -47,9 +81,31 @@ TokenAnswer ask_for_token(Connector& connector, std::string_view name, const Tok
   const std::string target = token_target(name);
   auto answer = ask_daemon_or_throw(connector, token_request(target, request), std::move(stop));
   auto token = parse_token(answer.body.reveal());
-  if (!token)
-    throw Error("daemon_unreachable", "what listens there does not answer with a token as grantd does");
+  if (!token) throw_no_token();
   return {.token = std::move(*token), .json = std::move(answer.body)};
+}
+
+Token get_token(Connector& connector, std::string_view name, const TokenRequest& request,
+                std::stop_token stop) {
+  const bool cacheable = request.assertion.empty();
+  const bool from_page = cacheable && !request.force_renewal && request.rejected.empty();
+  const PageKey key{name, request};
+  if (from_page && !stop.stop_requested()) {
+    if (auto token = connector.pages().find(key.view(), request.min_valid)) return std::move(*token);
+  }
+  if (!cacheable) return ask_for_token(connector, name, request, std::move(stop)).token;
+  const std::string target = token_target(name).append(local_api::page_suffix);
+  const auto asked = boottime_ms();
+  const auto answer = ask_daemon_or_throw(connector, token_request(target, request), stop);
+  if (!answer.descriptor) {
+    if (auto token = parse_token(answer.body.reveal())) return std::move(*token);
+    throw_no_token();
+  }
+  auto token = PageCache::read(answer.descriptor.get());
+  // Closed in this moment, or nothing that this library can read.
+  if (!token) return ask_for_token(connector, name, ask_again(request), std::move(stop)).token;
+  if (is_same_clock(answer.body.reveal(), asked)) connector.pages().keep(key.view(), answer.descriptor.get());
+  return std::move(*token);
 }
 
 std::string token_target(std::string_view name) {

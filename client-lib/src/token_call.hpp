@@ -20,6 +20,10 @@ struct TokenAnswer {
 TokenAnswer ask_for_token(Connector& connector, std::string_view name, const TokenRequest& request,
                           std::stop_token stop);
 
+/// The token, out of this process's pages where it can be; else from the daemon, whose page is then kept.
+Token get_token(Connector& connector, std::string_view name, const TokenRequest& request,
+                std::stop_token stop);
+
 /// The request for a token: a GET where nothing is asked beyond the definition, else a POST with JSON.
 LocalRequest token_request(const std::string& target, const TokenRequest& request);
 

@@ -13,6 +13,10 @@
 
 namespace grantd {
 
+namespace detail {
+struct TokenBlock;
+}
+
 /// What a caller may ask of a token beyond its definition; what is left out is the definition's. The daemon
 /// refuses with "access_denied" what `allow_overrides` does not admit.
 struct TokenRequest {
@@ -72,6 +76,7 @@ class GRANTD_EXPORT Token {
   std::string_view authorization() const noexcept { return view(0, sizes_.type + 1 + sizes_.value); }
 
  private:
+  friend struct detail::TokenBlock;
   struct Sizes {
     std::size_t type = 0;
     std::size_t value = 0;

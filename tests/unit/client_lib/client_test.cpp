@@ -38,7 +38,7 @@ std::string code_for(const std::string& bytes) {
 TEST_CASE("client: gives the daemon's token") {
   Fixture f(answering([](const ReceivedRequest& request) {
     CHECK(request.method() == "GET");
-    CHECK(request.target() == "/v1/tokens/catalog.client");
+    CHECK(request.target() == "/v1/tokens/catalog.client/page");
     CHECK(request.has("Host: localhost"));
     return token_answer();
   }));
