@@ -5,6 +5,12 @@
 
 namespace grantd::daemon {
 
+/// A failed attempt, for the status alone: nothing is decided by it.
+struct Failure {
+  common::Error error;
+  common::BootTime at;
+};
+
 /// What the variants of one definition share: rules, the way to the server, and what is known of the client
 /// as a whole.
 struct CacheContext {
@@ -14,6 +20,9 @@ struct CacheContext {
   CacheParts parts;
   ProvocationLimit provocations;
   RememberedError client_error{};  // invalid_client, unauthorized_client
+  /// The last one that was the client's and no single variant's: a refused client, or credentials that could
+  /// not be read. None once a variant got a token.
+  std::optional<Failure> client_failure{};
   BoundTokens bound{};
   std::uint64_t served = 0;
   std::uint64_t fetched = 0;

@@ -132,7 +132,9 @@ void CachedVariant::land(FetchResult result) {
   std::expected<TokenPtr, Error> outcome;
   if (result) {
     cache_.client_error.forget();
+    cache_.client_failure.reset();
     error_.forget();
+    failure_.reset();
     outcome = cache_.token_from(std::move(*result), flight.started);
     ever_had_token_ = true;
     if (!flight.stale) store(*outcome, flight);
@@ -211,6 +213,10 @@ void CachedVariant::set_used(bool used) {
 }
 
 void CachedVariant::remember(const FetchError& failure) {
+  const bool of_client =
+      failure.memory == FetchError::Memory::none || failure.memory == FetchError::Memory::client;
+  failure_.reset();
+  (of_client ? cache_.client_failure : failure_) = Failure{.error = failure.error, .at = now()};
   switch (failure.memory) {
     case FetchError::Memory::none:
       background_not_before_ = now() + pause_after_unreadable_credentials;
@@ -282,6 +288,7 @@ void CachedVariant::set_role(bool configured, bool prefetch) {
 
 void CachedVariant::apply_rules() {
   error_.forget();
+  failure_.reset();
   background_not_before_ = {};
   if (has_valid_token() && !same_token_again_) {
     renew_at_ = renewal_time(token_->obtained, token_->expires, cache_.rules.refresh_before_expiry,
@@ -290,19 +297,26 @@ void CachedVariant::apply_rules() {
   schedule();
 }
 
+// Whichever is later: what another variant learned of the client holds for this one.
+const Failure* CachedVariant::last_failure() const {
+  const auto& of_client = cache_.client_failure;
+  if (failure_ && (!of_client || of_client->at < failure_->at)) return &*failure_;
+  return of_client ? &*of_client : nullptr;
+}
+
 CacheStatus CachedVariant::status() const {
   CacheStatus status;
   const bool valid = has_valid_token();
-  const auto& error = error_.last() ? error_.last() : cache_.client_error.last();
+  const Failure* failure = last_failure();
   using State = CacheStatus::State;
   if (flight_) {
     status.state = valid ? State::renewing : State::fetching;
-  } else if (error) {
+  } else if (failure != nullptr) {
     status.state = State::failing;
   } else {
     status.state = valid ? State::ready : State::idle;
   }
-  status.last_error = error;
+  if (failure != nullptr) status.last_error = failure->error;
   if (!valid) return status;
   status.expires_in = std::chrono::floor<seconds>(token_->expires - now());
   status.renews_in = std::chrono::ceil<seconds>(std::max(renew_at_ - now(), common::BootClock::duration{0}));

@@ -77,6 +77,7 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
     return {.used = used_, .from_rejection = from_rejection_, .same_token_again = same_token_again_};
   }
   void remember(const FetchError& failure);
+  const Failure* last_failure() const;
   void answer(std::vector<Waiting> waiting, const std::expected<TokenPtr, common::Error>& outcome);
   void start_next();
   bool wants_renewal() const { return used_ || prefetch_; }
@@ -98,6 +99,7 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   bool ever_had_token_ = false;
   bool same_token_again_ = false;
   RememberedError error_;
+  std::optional<Failure> failure_;  // of the last attempt, where it was this variant's own
 
   bool from_rejection_ = false;  // the token was fetched in place of a rejected one
   std::string guarded_version_;  // for which the guard below was set

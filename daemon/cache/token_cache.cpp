@@ -112,6 +112,7 @@ void TokenCache::reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fet
   context_->fetcher = std::move(fetcher);
   context_->outlets = std::move(outlets);
   context_->client_error.forget();
+  context_->client_failure.reset();
   for (auto& [_, entry] : entries_) entry->apply_rules();
   apply_roles();
 }

@@ -69,6 +69,7 @@ struct CacheStatus {
   std::optional<std::chrono::seconds> renews_in{};
   std::uint64_t served = 0;
   std::uint64_t fetched = 0;
+  /// Of the last attempt, or of what was learned since of the client as a whole; none after a success.
   std::optional<common::Error> last_error{};
 };
 std::string_view name(CacheStatus::State state);

@@ -211,26 +211,6 @@ TEST_CASE("token cache: the least recently used variant is dropped, a configured
   CHECK(f.ask_now({.variant = {.scope = {"two"}}}) == "waiting");
 }
 
-TEST_CASE("token cache: the status tells state, times and counts") {
-  CacheFixture f;
-  CHECK(f.cache.status().state == CacheStatus::State::idle);
-  f.ask();
-  CHECK(f.cache.status().state == CacheStatus::State::fetching);
-  f.server->succeed("a", 300s);
-  const auto ready = f.cache.status();
-  CHECK(ready.state == CacheStatus::State::ready);
-  CHECK(ready.expires_in == 300s);
-  CHECK(ready.renews_in == 240s);
-  CHECK(ready.served == 1);
-  CHECK(ready.fetched == 1);
-  f.time.clock.advance(250s);
-  f.ask();
-  CHECK(f.cache.status().state == CacheStatus::State::renewing);
-  f.server->fail(Memory::transient, ErrorCode::token_request_timeout);
-  CHECK(f.cache.status().state == CacheStatus::State::failing);
-  CHECK(f.cache.status().last_error->code == ErrorCode::token_request_timeout);
-}
-
 TEST_CASE("token cache: a reload keeps tokens, applies the new timing and forgets errors") {
   CacheFixture f;
   f.ask();
