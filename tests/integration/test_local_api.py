@@ -5,7 +5,7 @@ import re
 import pytest
 
 from authorization_server import oauth_error
-from grantd import api, client
+from grantd import api, client, new_secret
 from problems import assert_problem
 
 
@@ -69,6 +69,22 @@ def test_a_failing_client_shows_its_last_error(daemon, authorization_server):
     daemon.get_token("other")
     failing = daemon.clients()["other"]
     assert failing["state"] == "failing" and "invalid_client" in str(failing["last_error"])
+
+
+def test_a_client_whose_secret_cannot_be_read_shows_why(make_daemon, authorization_server):
+    daemon = make_daemon("")
+    secret = daemon.directory / "secret"
+    definition = client(authorization_server, client_secret_file=secret)
+    del definition["client_secret"]
+    daemon.configure({"clients": {"a": definition}})
+    daemon.start()
+    assert_problem(daemon.get_token("a"), "client_unavailable")
+    failing = daemon.clients()["a"]
+    assert failing["state"] == "failing"
+    assert failing["last_error"]["code"] == "client_unavailable" and str(secret) in failing["last_error"]["detail"]
+    secret.write_text(new_secret())
+    assert daemon.get_token("a").status == 200
+    assert daemon.clients()["a"]["state"] == "ready" and daemon.clients()["a"]["last_error"] is None
 
 
 def test_the_apis_a_caller_may_use(daemon, api_server):
