@@ -1,4 +1,6 @@
 // Arguments, the real clock and the real entropy; everything else is the library's, where tests reach it.
+#include <sys/stat.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -22,8 +24,18 @@ struct Arguments {
   bool check = false;
 };
 
-int print_errors(const std::vector<grantd::config::ConfigError>& errors) {
-  for (const auto& error : errors) std::fprintf(stderr, "%s\n", error.text().c_str());
+// systemd.exec(5): the variable names device and inode of the journal's stream. A program with an output of
+// its own inherits it, too; hence the comparison.
+bool stderr_is_journal() {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat own{};
+  if (stream == nullptr || ::fstat(STDERR_FILENO, &own) != 0) return false;
+  return std::to_string(own.st_dev) + ":" + std::to_string(own.st_ino) == stream;
+}
+
+// `prefix` is put before each line.
+int print_errors(const std::vector<grantd::config::ConfigError>& errors, const char* prefix = "") {
+  for (const auto& error : errors) std::fprintf(stderr, "%s%s\n", prefix, error.text().c_str());
   return exit_configuration;
 }
 
@@ -38,7 +50,7 @@ int check(const Arguments& arguments) {
 
 int serve(const Arguments& arguments) {
   auto configuration = grantd::daemon::read_configuration(arguments.config);
-  if (!configuration) return print_errors(configuration.error());
+  if (!configuration) return print_errors(configuration.error(), stderr_is_journal() ? "<3>" : "");
   const grantd::common::SystemClock clock;
   grantd::common::SystemEntropy entropy;
   auto log = std::make_unique<grantd::common::StreamLogger>(STDERR_FILENO);

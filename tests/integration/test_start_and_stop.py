@@ -1,5 +1,6 @@
 """Start, socket, signals and stop; and what keeps secrets out of core files and freed memory."""
 
+import os
 import re
 import signal
 import socket
@@ -19,6 +20,28 @@ from local_http import BrokenOff
 
 def one(server, **keys):
     return {"clients": {"a": client(server, **keys)}}
+
+
+def test_configuration_errors_have_a_priority_in_the_journal_and_nowhere_else(make_daemon, authorization_server):
+    daemon = make_daemon({"daemon": {"max_connections": 0}, "clients": {"a": client(authorization_server, scoope="x")}})
+    command = [str(daemon_program), "--config", str(daemon.config)]
+
+    def errors(arguments=(), stream="{0.st_dev}:{0.st_ino}"):
+        """What stands on stderr, to which $JOURNAL_STREAM points."""
+        reading, writing = os.pipe()
+        surroundings = {**os.environ, "JOURNAL_STREAM": stream.format(os.fstat(writing))}
+        with open(reading, encoding="utf-8") as lines:
+            with open(writing, "wb") as stderr:
+                ended = subprocess.run([*command, *arguments], stderr=stderr, env=surroundings, timeout=60)
+            assert ended.returncode == 78
+            return lines.read().splitlines()
+
+    plain = errors(stream="")
+    assert len(plain) == 2 and all(line.startswith(str(daemon.config)) for line in plain)
+    assert errors() == ["<3>" + line for line in plain]
+    # The journal is another's, whose surroundings were inherited; and somebody who asked for a check reads himself.
+    assert errors(stream="{0.st_dev}:1") == plain
+    assert errors(["--check"]) == plain
 
 
 def test_a_stale_socket_is_replaced(make_daemon, authorization_server):
