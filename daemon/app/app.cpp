@@ -64,14 +64,14 @@ struct App::State {
   void stop();
   bool ready() const;
   bool is_admin(const PeerIdentity& peer) { return catalog.now->admins.admits(peer, loop.timers().now()); }
-  std::vector<Metrics::Expiry> expiries() const;
+  std::vector<ClientFigures> client_figures() const;
 
   AppParts parts;
   Loop loop{parts.clock};
   Workers workers{worker_limit, abandoned_worker_limit};
   Workers lookups{lookup_limit,
                   abandoned_worker_limit};  // of APIs' names, so that these never wait for the others
-  Metrics metrics;
+  Metrics metrics{parts.clock.wall_now()};
   HttplibTransport transport{loop, workers, parts.clock};
   EndpointParts endpoint{loop.timers(), parts.entropy, transport, parts.log};
   KeptTokens kept_tokens{parts.log};
@@ -191,6 +191,7 @@ void App::State::reload(std::move_only_function<void(const ReloadResult&)> done)
   notifier.reloading();
   reader.reload([this, done = std::move(done)](const ReloadResult& result) mutable {
     reload_refused = !result;
+    metrics.reloaded(result.has_value());
     notifier.ready(status());
     done(result);
   });
@@ -254,12 +255,12 @@ bool App::State::ready() const {
   });
 }
 
-std::vector<Metrics::Expiry> App::State::expiries() const {
-  std::vector<Metrics::Expiry> list;
+std::vector<ClientFigures> App::State::client_figures() const {
+  std::vector<ClientFigures> list;
   for (const auto& [name, client] : catalog.now->clients) {
-    if (const auto left = client->tokens->status().expires_in) {
-      list.push_back({.client = name, .seconds = static_cast<double>(left->count())});
-    }
+    const CacheStatus status = client->tokens->status();
+    list.push_back(
+        {.client = name, .expires_in = status.expires_in, .failing = status.last_error.has_value()});
   }
   return list;
 }
@@ -276,7 +277,7 @@ std::expected<void, std::string> App::run(Configuration configuration) {
   state.apply(configuration);
   state.pages.close_untaken();
   state.kept_tokens.drop_untaken();
-  state.metrics.on_collect_expiries([&state] { return state.expiries(); });
+  state.metrics.on_collect_clients([&state] { return state.client_figures(); });
   if (auto opened = state.open_sockets(std::move(*passed), configuration.settings->daemon); !opened)
     return opened;
   state.watch_signals();

@@ -3,9 +3,12 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "common/clock.hpp"
 
 namespace grantd::daemon {
 
@@ -18,7 +21,7 @@ class ClientMetrics {
  public:
   virtual ~ClientMetrics() = default;
   virtual void token_served(TokenOrigin origin) = 0;
-  /// `result` as ExchangeObserver has it.
+  /// `result` as ExchangeObserver has it; another is timed, but not counted.
   virtual void token_request(std::string_view result, std::chrono::nanoseconds duration) = 0;
 };
 
@@ -31,10 +34,20 @@ class ApiMetrics {
   virtual void retry(std::string_view reason) = 0;
 };
 
-/// All that /metrics shows, in prometheus-cpp's registry. Loop thread only.
+/// What a definition is like at the moment of a scrape.
+struct ClientFigures {
+  std::string client{};
+  /// Until its own token expires; none without a valid one.
+  std::optional<std::chrono::seconds> expires_in{};
+  /// Whether its last attempt to get a token failed.
+  bool failing = false;
+};
+
+/// All that /metrics shows. Loop thread only.
 class Metrics {
  public:
-  Metrics();
+  /// `started`: when the process was.
+  explicit Metrics(common::WallTime started);
   ~Metrics();
 
   ClientMetrics& client(const std::string& name);
@@ -42,16 +55,14 @@ class Metrics {
   void connection_opened();
   void connection_closed();
   void connection_refused();
+  void connections_limited_to(std::size_t limit);
+  void reloaded(bool success);
   /// `event` "access_denied" or "token_handed_out".
   void audited(std::string_view event);
   void audit_line_left_out();
 
-  /// One gauge value of `grantd_token_expires_in_seconds{client}`, asked for at each scrape.
-  struct Expiry {
-    std::string client;
-    double seconds;
-  };
-  void on_collect_expiries(std::function<std::vector<Expiry>()> source);
+  /// `source` is asked at each scrape for all the definitions there are: others have no gauges.
+  void on_collect_clients(std::function<std::vector<ClientFigures>()> source);
 
   /// Prometheus text format 0.0.4.
   std::string render();

@@ -76,6 +76,7 @@ void LocalServer::set_limits(const config::DaemonSettings& settings) {
   state_->max_connections = settings.max_connections;
   state_->max_connections_per_user = settings.max_connections_per_user;
   state_->idle_timeout = settings.idle_timeout;
+  state_->parts.metrics.connections_limited_to(settings.max_connections);
 }
 
 void LocalServer::stop(std::chrono::milliseconds longest, std::move_only_function<void()> done) {

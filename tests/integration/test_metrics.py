@@ -1,13 +1,15 @@
 """The metrics: their names, their labels and that they count what happened."""
 
 import re
+import signal
+import time
 import urllib.error
 import urllib.request
 
 import pytest
 
-from authorization_server import answer, oauth_error, token
-from grantd import api, client, until
+from authorization_server import answer, hang, oauth_error, token
+from grantd import api, client, new_secret, until
 
 
 def test_every_metric_is_there_and_counts(start_daemon, authorization_server, api_server):
@@ -32,13 +34,77 @@ def test_every_metric_is_there_and_counts(start_daemon, authorization_server, ap
 
 @pytest.mark.parametrize("given, result, requests", [
     (oauth_error("invalid_scope"), "oauth_error", 1), (answer(404), "http_error", 1), (answer(503), "http_error", 3),
-    (answer(200, body="[]"), "invalid_response", 1), (lambda wire, request: False, "transport_error", 3)],
-    ids=["oauth error", "404", "503", "no token", "closed"])
-def test_token_requests_are_counted_by_result(start_daemon, authorization_server, given, result, requests):
+    (answer(200, body="[]"), "invalid_response", 1), (lambda wire, request: False, "transport_error", 3),
+    (hang(), "timeout", 1), (token(), "success", 1)],
+    ids=["oauth error", "404", "503", "no token", "closed", "silent", "token"])
+def test_token_requests_are_counted_by_result_from_zero(start_daemon, authorization_server, given, result, requests):
     authorization_server.otherwise = given
-    daemon = start_daemon({"clients": {"a": client(authorization_server)}})
+    daemon = start_daemon({"clients": {"a": client(authorization_server, request_timeout="2s")}})
+
+    def counts():
+        return {dict(labels)["result"]: value for (name, labels), value in daemon.metrics().items()
+                if name == "grantd_token_requests_total"}
+
+    zeros = dict.fromkeys(["success", "oauth_error", "http_error", "transport_error", "timeout", "invalid_response"], 0)
+    assert counts() == zeros
     daemon.get_token("a")
-    assert daemon.metric("grantd_token_requests_total", client="a", result=result) == requests
+    assert counts() == zeros | {result: requests}
+
+
+def test_the_start_of_the_process_is_told(start_daemon, authorization_server):
+    before = time.time()
+    daemon = start_daemon({"clients": {"a": client(authorization_server)}})
+    started = daemon.metric("process_start_time_seconds")
+    assert before <= started <= time.time() and started % 1
+    assert daemon.metric("process_start_time_seconds") == started
+
+
+def test_the_limit_of_connections_and_the_count_of_reloads_follow_reloads(start_daemon, authorization_server):
+    clients = {"clients": {"a": client(authorization_server)}}
+    daemon = start_daemon(clients)
+
+    def figures():
+        return {(name, *(value for _, value in labels)): number for (name, labels), number in daemon.metrics().items()
+                if name in ("grantd_connections_limit", "grantd_reloads_total")}
+
+    expected = {("grantd_connections_limit",): 4096, ("grantd_reloads_total", "success"): 0,
+                ("grantd_reloads_total", "refused"): 0}
+    assert figures() == expected
+    daemon.configure({"daemon": {"max_connections": 100}} | clients)
+    assert daemon.reload().status == 204
+    expected |= {("grantd_connections_limit",): 100, ("grantd_reloads_total", "success"): 1}
+    assert figures() == expected
+    daemon.configure({"daemon": {"max_connections": 0}} | clients)
+    assert daemon.reload().status == 422
+    daemon.signal(signal.SIGHUP)
+    expected |= {("grantd_reloads_total", "refused"): 2}
+    until(lambda: figures() == expected)
+
+
+def test_a_client_is_failing_until_an_attempt_succeeds_and_gone_when_it_is_removed(make_daemon, authorization_server):
+    daemon = make_daemon("")
+    secret = daemon.directory / "secret"
+    well = client(authorization_server)
+    broken = client(authorization_server, client_secret_file=secret)
+    del broken["client_secret"]
+    daemon.configure({"clients": {"well": well, "broken": broken}})
+    daemon.start()
+
+    def gauges(name):
+        return {dict(labels)["client"]: value for (metric, labels), value in daemon.metrics().items() if metric == name}
+
+    assert gauges("grantd_client_failing") == {"well": 0, "broken": 0}
+    for name in ("well", "broken"):
+        daemon.get_token(name)
+    assert gauges("grantd_client_failing") == {"well": 0, "broken": 1}
+    assert set(gauges("grantd_token_expires_in_seconds")) == {"well"}
+    secret.write_text(new_secret())
+    assert daemon.get_token("broken").status == 200
+    assert gauges("grantd_client_failing") == {"well": 0, "broken": 0}
+    assert set(gauges("grantd_token_expires_in_seconds")) == {"well", "broken"}
+    daemon.configure({"clients": {"well": well}})
+    assert daemon.reload().status == 204
+    assert set(gauges("grantd_client_failing")) == set(gauges("grantd_token_expires_in_seconds")) == {"well"}
 
 
 def test_tokens_served_while_renewing_are_told_apart(start_daemon, authorization_server, gate):
@@ -64,7 +130,7 @@ def test_the_text_is_what_prometheus_reads(start_daemon, authorization_server):
     assert typed["grantd_connections"] == "gauge"
     helped = set(re.findall(r"^# HELP (\S+) \S", text, re.M))
     assert helped == set(typed)
-    assert all(name.startswith("grantd_") for name in typed)
+    assert [name for name in typed if not name.startswith("grantd_")] == ["process_start_time_seconds"]
     buckets = [float(value) for value in re.findall(r'duration_seconds_bucket\{.*?\} (\S+)', text)]
     assert buckets == sorted(buckets) and buckets[-1] == 1
 

@@ -74,7 +74,7 @@ def listed():
 
 
 def test_the_guide_lists_exactly_the_exported_metrics(exported):
-    names = re.findall(r'"(grantd_\w+)"', (root / "daemon/metrics/names.hpp").read_text())
+    names = re.findall(r'= "(\w+)";', (root / "daemon/metrics/names.hpp").read_text())
     assert sorted(names) == sorted(exported) == sorted(listed())
     for name, (kind, labels) in listed().items():
         assert (kind, set(labels)) == (exported[name][0], set(exported[name][1])), name
@@ -82,7 +82,7 @@ def test_the_guide_lists_exactly_the_exported_metrics(exported):
 
 def test_the_guide_names_every_result_source_and_event(exported):
     for metric, label in (("grantd_token_requests_total", "result"), ("grantd_tokens_served_total", "source"),
-                          ("grantd_audit_events_total", "event")):
+                          ("grantd_audit_events_total", "event"), ("grantd_reloads_total", "result")):
         assert listed()[metric][1][label] == exported[metric][1][label], metric
 
 
@@ -106,7 +106,7 @@ def expressions():
 def faults(expression, metrics):
     """What the expression asks for that no daemon exports."""
     asked = set()
-    for name, selectors in re.findall(r"\b(grantd_\w+)(?:\{(.*?)\})?", expression):
+    for name, selectors in re.findall(r"\b((?:grantd|process)_\w+)(?:\{(.*?)\})?", expression):
         base = name if name in metrics else re.sub(r"_(bucket|sum|count)$", "", name)
         if base not in metrics or (base != name and metrics[base][0] != "histogram"):
             yield f"metric {name}"
@@ -128,7 +128,7 @@ def test_alerts_and_dashboard_ask_for_what_is_exported(exported):
     asked = expressions()
     wrong = {where: found for where, expression in asked.items() if (found := list(faults(expression, exported)))}
     assert not wrong
-    others = {where for where, expression in asked.items() if not re.search(r"\bgrantd_", expression)}
+    others = {where for where, expression in asked.items() if not re.search(r"\b(grantd|process)_", expression)}
     assert others == {"alert GrantdDown", "alert GrantdAbsent", "panel Daemons up A"}  # these ask for `up`
 
 
@@ -141,7 +141,9 @@ def test_labels_in_the_texts_of_alerts_are_there():
     for name, rule in re.findall(r"^      - alert: (\w+)\n(.*?)(?=^      - alert|\Z)", alerts, re.M | re.S):
         wanted = set(re.findall(r"\$labels\.(\w+)", rule))
         grouped = re.findall(r"\bby \(([^)]*)\)", rule)
-        kept = set(re.split(r", ?", grouped[-1])) if grouped else of_the_scrape
+        asked = [set(labels) for metric, (_, labels) in listed().items() if re.search(rf"\b{metric}\b", rule)]
+        whole = of_the_scrape.union(set.intersection(*asked) if asked else ())
+        kept = set(re.split(r", ?", grouped[-1])) if grouped else whole
         assert wanted <= kept, name
 
 

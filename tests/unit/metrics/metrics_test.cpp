@@ -3,10 +3,13 @@
 #include "daemon/metrics/metrics.hpp"
 
 using namespace std::chrono_literals;
+using grantd::daemon::ClientFigures;
 using grantd::daemon::Metrics;
 using grantd::daemon::TokenOrigin;
 
 namespace {
+
+const grantd::common::WallTime start{1'700'000'000s + 250ms};
 
 // The value of a sample as it is written; empty where there is no such sample.
 std::string sample(Metrics& metrics, const std::string& name) {
@@ -20,17 +23,22 @@ std::string sample(Metrics& metrics, const std::string& name) {
 }  // namespace
 
 TEST_CASE("metrics: a client shows zeros before anything happened") {
-  Metrics metrics;
+  Metrics metrics{start};
   metrics.client("catalog.client");
   for (const char* source : {"cache", "fetched", "renewing"}) {
     CHECK(sample(metrics, std::string{"grantd_tokens_served_total{client=\"catalog.client\",source=\""} +
                               source + "\"}") == "0");
   }
+  for (const char* result :
+       {"success", "oauth_error", "http_error", "transport_error", "timeout", "invalid_response"}) {
+    CHECK(sample(metrics, std::string{"grantd_token_requests_total{client=\"catalog.client\",result=\""} +
+                              result + "\"}") == "0");
+  }
   CHECK(sample(metrics, "grantd_token_request_duration_seconds_count{client=\"catalog.client\"}") == "0");
 }
 
 TEST_CASE("metrics: tokens served are counted by client and source") {
-  Metrics metrics;
+  Metrics metrics{start};
   auto& client = metrics.client("a");
   client.token_served(TokenOrigin::cache);
   client.token_served(TokenOrigin::cache);
@@ -43,29 +51,37 @@ TEST_CASE("metrics: tokens served are counted by client and source") {
 }
 
 TEST_CASE("metrics: a client asked for again goes on counting") {
-  Metrics metrics;
+  Metrics metrics{start};
   metrics.client("a").token_served(TokenOrigin::cache);
   metrics.client("a").token_served(TokenOrigin::cache);
   CHECK(sample(metrics, "grantd_tokens_served_total{client=\"a\",source=\"cache\"}") == "2");
 }
 
 TEST_CASE("metrics: token requests are counted by result and timed in seconds") {
-  Metrics metrics;
+  Metrics metrics{start};
   auto& client = metrics.client("a");
-  client.token_request("success", 40ms);
+  metrics.client("b");
+  const std::vector<std::string> results{"success",         "oauth_error", "http_error",
+                                         "transport_error", "timeout",     "invalid_response"};
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    for (std::size_t times = 0; times <= i; ++times) client.token_request(results[i], 40ms);
+  }
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const std::string family = "grantd_token_requests_total";
+    CHECK(sample(metrics, family + "{client=\"a\",result=\"" + results[i] + "\"}") == std::to_string(i + 1));
+    CHECK(sample(metrics, family + "{client=\"b\",result=\"" + results[i] + "\"}") == "0");
+  }
   client.token_request("timeout", 10s + 1ms);
-  CHECK(sample(metrics, "grantd_token_requests_total{client=\"a\",result=\"success\"}") == "1");
-  CHECK(sample(metrics, "grantd_token_requests_total{client=\"a\",result=\"timeout\"}") == "1");
   const std::string histogram = "grantd_token_request_duration_seconds";
-  CHECK(sample(metrics, histogram + "_count{client=\"a\"}") == "2");
+  CHECK(sample(metrics, histogram + "_count{client=\"a\"}") == "22");
   CHECK(sample(metrics, histogram + "_bucket{client=\"a\",le=\"0.025\"}") == "0");
-  CHECK(sample(metrics, histogram + "_bucket{client=\"a\",le=\"0.05\"}") == "1");
-  CHECK(sample(metrics, histogram + "_bucket{client=\"a\",le=\"10\"}") == "1");
-  CHECK(sample(metrics, histogram + "_bucket{client=\"a\",le=\"+Inf\"}") == "2");
+  CHECK(sample(metrics, histogram + "_bucket{client=\"a\",le=\"0.05\"}") == "21");
+  CHECK(sample(metrics, histogram + "_bucket{client=\"a\",le=\"10\"}") == "21");
+  CHECK(sample(metrics, histogram + "_bucket{client=\"a\",le=\"+Inf\"}") == "22");
 }
 
 TEST_CASE("metrics: proxied requests and retries are counted by API") {
-  Metrics metrics;
+  Metrics metrics{start};
   auto& api = metrics.api("invoices");
   api.request(200);
   api.request(200);
@@ -77,7 +93,7 @@ TEST_CASE("metrics: proxied requests and retries are counted by API") {
 }
 
 TEST_CASE("metrics: connections are counted as they come and go") {
-  Metrics metrics;
+  Metrics metrics{start};
   CHECK(sample(metrics, "grantd_connections") == "0");
   metrics.connection_opened();
   metrics.connection_opened();
@@ -88,25 +104,70 @@ TEST_CASE("metrics: connections are counted as they come and go") {
   CHECK(sample(metrics, "grantd_connections_refused_total") == "1");
 }
 
-TEST_CASE("metrics: seconds to expiry are asked for at each scrape and go with the token") {
-  Metrics metrics;
-  std::vector<Metrics::Expiry> expiries{{.client = "a", .seconds = 30}, {.client = "b", .seconds = 5}};
-  metrics.on_collect_expiries([&] { return expiries; });
-  CHECK(sample(metrics, "grantd_token_expires_in_seconds{client=\"a\"}") == "30");
-  CHECK(sample(metrics, "grantd_token_expires_in_seconds{client=\"b\"}") == "5");
-  expiries = {{.client = "a", .seconds = 29}};
-  CHECK(sample(metrics, "grantd_token_expires_in_seconds{client=\"a\"}") == "29");
-  CHECK(sample(metrics, "grantd_token_expires_in_seconds{client=\"b\"}").empty());
+TEST_CASE("metrics: the limit of connections is the one in force") {
+  Metrics metrics{start};
+  metrics.connections_limited_to(4096);
+  CHECK(sample(metrics, "grantd_connections_limit") == "4096");
+  metrics.connections_limited_to(100);
+  CHECK(sample(metrics, "grantd_connections_limit") == "100");
+}
+
+TEST_CASE("metrics: reloads are counted by how they ended, from zero") {
+  Metrics metrics{start};
+  CHECK(sample(metrics, "grantd_reloads_total{result=\"success\"}") == "0");
+  CHECK(sample(metrics, "grantd_reloads_total{result=\"refused\"}") == "0");
+  metrics.reloaded(true);
+  metrics.reloaded(false);
+  metrics.reloaded(false);
+  CHECK(sample(metrics, "grantd_reloads_total{result=\"success\"}") == "1");
+  CHECK(sample(metrics, "grantd_reloads_total{result=\"refused\"}") == "2");
+}
+
+TEST_CASE("metrics: the start of the process is told in Unix time, to the fraction") {
+  Metrics metrics{start};
+  CHECK(sample(metrics, "process_start_time_seconds") == "1700000000.25");
+}
+
+TEST_CASE("metrics: a client's figures are asked for at each scrape and go with the token or the client") {
+  Metrics metrics{start};
+  std::vector<ClientFigures> figures{{.client = "a", .expires_in = 30s, .failing = true},
+                                     {.client = "b", .expires_in = 5s},
+                                     {.client = "c", .failing = true}};
+  metrics.on_collect_clients([&] { return figures; });
+  const auto expires_in = [&](const std::string& client) {
+    return sample(metrics, "grantd_token_expires_in_seconds{client=\"" + client + "\"}");
+  };
+  const auto failing = [&](const std::string& client) {
+    return sample(metrics, "grantd_client_failing{client=\"" + client + "\"}");
+  };
+  CHECK(expires_in("a") == "30");
+  CHECK(failing("a") == "1");
+  CHECK(expires_in("b") == "5");
+  CHECK(failing("b") == "0");
+  CHECK(expires_in("c").empty());
+  CHECK(failing("c") == "1");
+  figures = {{.client = "a"}, {.client = "c", .expires_in = 60s}};
+  CHECK(expires_in("a").empty());
+  CHECK(failing("a") == "0");
+  CHECK(expires_in("b").empty());
+  CHECK(failing("b").empty());
+  CHECK(expires_in("c") == "60");
+  CHECK(failing("c") == "0");
+  figures = {{.client = "b", .expires_in = 7s, .failing = true}};
+  CHECK(expires_in("b") == "7");
+  CHECK(failing("b") == "1");
+  CHECK(failing("a").empty());
+  CHECK(expires_in("c").empty());
 }
 
 TEST_CASE("metrics: a label value cannot break out of its quotes") {
-  Metrics metrics;
+  Metrics metrics{start};
   metrics.client("a\"} 7\nb\\").token_served(TokenOrigin::cache);
   CHECK(sample(metrics, "grantd_tokens_served_total{client=\"a\\\"} 7\\nb\\\\\",source=\"cache\"}") == "1");
 }
 
 TEST_CASE("metrics: the build tells its version, and every family says what it is") {
-  Metrics metrics;
+  Metrics metrics{start};
   CHECK(sample(metrics, "grantd_build_info{version=\"" GRANTD_VERSION "\"}") == "1");
   const std::string text = metrics.render();
   CHECK(text.find("# TYPE grantd_connections gauge\n") != std::string::npos);

@@ -66,8 +66,10 @@ TEST_CASE("server: limits that a reload raises hold for the next connection") {
   f.server.set_limits(f.settings);
   Caller first{f};
   CHECK(Caller{f}.ask(get("/")).status == 503);
+  CHECK(metric(f, "grantd_connections_limit") == 1);
   f.settings.max_connections = 2;
   f.server.set_limits(f.settings);
+  CHECK(metric(f, "grantd_connections_limit") == 2);
   CHECK(Caller{f}.ask(get("/")).status == 200);
 }
 

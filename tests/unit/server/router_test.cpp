@@ -163,7 +163,7 @@ TEST_CASE("status: alive, ready and measured") {
 }
 
 TEST_CASE("metrics address: serves the metrics and nothing else") {
-  Metrics metrics;
+  Metrics metrics{common::WallTime{}};
   MetricsOnlyHandler handler{metrics};
   ServerFixture f{&handler};
   CHECK(Caller{f}.ask(request("GET", "/metrics", "metrics.example:9464")).status == 200);

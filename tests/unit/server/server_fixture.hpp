@@ -59,7 +59,7 @@ struct ServerFixture {
   ManualClock clock;
   TemporaryDirectory directory;
   LogRecorder log;
-  Metrics metrics;
+  Metrics metrics{clock.wall_now()};
   bool caller_is_admin = false;
   config::DaemonSettings settings;
   Loop loop{clock};
