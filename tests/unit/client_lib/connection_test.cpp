@@ -188,7 +188,9 @@ TEST_CASE("client stop token: a call that was stopped before it began asks nothi
 TEST_CASE("client threads: many share one client") {
   const tests::TemporaryDirectory directory;
   ScriptedDaemon daemon(directory / "socket", answering([](const ReceivedRequest& request) {
-                          return token_answer(request.target().substr(request.target().rfind('/') + 1));
+                          // "/v1/tokens/NAME/page"
+                          const std::string target = request.target();
+                          return token_answer(target.substr(11, target.rfind('/') - 11));
                         }));
   const Client client = client_of(directory);
   std::atomic<int> right = 0;

@@ -1,0 +1,259 @@
+#include "client-lib/src/page_cache.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "tests/unit/client_lib/page_fixture.hpp"
+
+using namespace grantd;
+using namespace std::chrono_literals;
+using detail::PageCache;
+using detail::PageKey;
+using tests::WrittenPage;
+
+namespace {
+
+std::string found(PageCache& cache, std::string_view key = "a",
+                  std::optional<std::chrono::seconds> min_valid = {}) {
+  const auto token = cache.find(key, min_valid);
+  return token ? std::string{token->value()} : std::string{"none"};
+}
+
+int exit_status_of_child(const std::function<int()>& run) {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) ::_exit(run());
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+bool is_uniform(std::string_view text) { return text.find_first_not_of(text[0]) == std::string_view::npos; }
+
+}  // namespace
+
+TEST_CASE("page cache: a kept page gives its token, whole") {
+  PageCache cache;
+  const WrittenPage page("token");
+  cache.keep("a", page.descriptor.get());
+  const auto token = cache.find("a", {});
+  REQUIRE(token);
+  CHECK(token->authorization() == "Bearer token");
+  CHECK(token->scope() == "read write");
+  CHECK(token->version() == "v1");
+  CHECK(token->expires_at() == std::chrono::system_clock::time_point{1'800'000'000s});
+  CHECK(found(cache, "b") == "none");
+}
+
+TEST_CASE("page cache: what another process closes is gone at the next call") {
+  PageCache cache;
+  WrittenPage page("token");
+  cache.keep("a", page.descriptor.get());
+  REQUIRE(found(cache) == "token");
+  CHECK(exit_status_of_child([&page] {
+          void* memory = common::map_sealed_memory(page.descriptor.get(), page.size, PROT_READ | PROT_WRITE);
+          if (memory == nullptr) return 1;
+          token_page::close(memory, page.size);
+          return 0;
+        }) == 0);
+  CHECK(found(cache) == "none");
+  CHECK_FALSE(PageCache::read(page.descriptor.get()));
+}
+
+TEST_CASE("page cache: a descriptor is needed for taking over alone") {
+  PageCache cache;
+  auto page = std::make_unique<WrittenPage>("token");
+  cache.keep("a", page->descriptor.get());
+  page.reset();
+  CHECK(found(cache) == "token");
+}
+
+TEST_CASE("page cache: a token with less left than is asked for is not given") {
+  PageCache cache;
+  const WrittenPage page("token", 100s, 10s);
+  cache.keep("a", page.descriptor.get());
+  CHECK(found(cache) == "token");
+  CHECK(found(cache, "a", 90s) == "token");
+  CHECK(found(cache, "a", 101s) == "none");
+  CHECK(found(cache, "a", std::chrono::seconds::max()) == "none");
+  const WrittenPage nearly_over("token", 9s, 10s);
+  cache.keep("b", nearly_over.descriptor.get());
+  CHECK(found(cache, "b") == "none");
+  CHECK(found(cache, "b", 0s) == "token");
+  const WrittenPage over("token", 0s, 0s);
+  cache.keep("c", over.descriptor.get());
+  CHECK(found(cache, "c", 0s) == "none");
+}
+
+TEST_CASE("page cache: another page under the same key takes the place of the first") {
+  PageCache cache;
+  for (const std::size_t size : {900U, 16000U, 1U, 5000U, 16384U}) {
+    const std::string token(size, 'x');
+    const WrittenPage page(token);
+    cache.keep("a", page.descriptor.get());
+    CHECK(found(cache) == token);
+  }
+}
+
+TEST_CASE("page cache: what is no page is neither read nor kept") {
+  PageCache cache;
+  const auto refused = [&cache](int descriptor) {
+    cache.keep("a", descriptor);
+    return !PageCache::read(descriptor) && found(cache) == "none";
+  };
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const common::UniqueFd reading{ends[0]};
+  const common::UniqueFd writing{ends[1]};
+  CHECK(refused(-1));
+  CHECK(refused(reading.get()));
+  CHECK(refused(common::UniqueFd{::open("/dev/null", O_RDONLY)}.get()));
+  CHECK(refused(common::UniqueFd{::open("/proc/self/exe", O_RDONLY)}.get()));
+  CHECK(refused(common::make_sealed_memory("small", 63, WrittenPage::seals).get()));
+  CHECK(refused(common::make_sealed_memory("zeros", 4096, WrittenPage::seals).get()));
+  {
+    const WrittenPage good("token");
+    const common::UniqueFd unsealed{::memfd_create("unsealed", MFD_ALLOW_SEALING)};
+    REQUIRE(::write(unsealed.get(), good.memory, good.size) == static_cast<ssize_t>(good.size));
+    CHECK(refused(unsealed.get()));
+  }
+}
+
+TEST_CASE("page cache: a page that is altered in any part that matters is refused") {
+  const auto refused = [](const std::function<void(WrittenPage&)>& alter) {
+    PageCache cache;
+    WrittenPage page("token");
+    alter(page);
+    return !PageCache::read(page.descriptor.get());
+  };
+  CHECK_FALSE(refused([](WrittenPage&) {}));
+  CHECK(refused([](WrittenPage& page) { page.head().magic[0] = 'x'; }));
+  CHECK(refused([](WrittenPage& page) { page.head().version = 2; }));
+  CHECK(refused([](WrittenPage& page) { page.head().version = 0; }));
+  CHECK(refused([](WrittenPage& page) { page.head().state = 0; }));
+  CHECK(refused([](WrittenPage& page) { page.head().state = 7; }));
+  CHECK(refused([](WrittenPage& page) { page.head().sizes.token = 0; }));
+  CHECK(refused([](WrittenPage& page) { page.head().sizes.token = 5000; }));
+  CHECK(refused([](WrittenPage& page) { page.head().sizes.scope = ~0U; }));
+  CHECK(refused([](WrittenPage& page) { page.head().sizes.version = ~0U; }));
+  CHECK(refused([](WrittenPage& page) { page.head().sizes.type = 5; }));
+  CHECK(refused([](WrittenPage& page) { page.text()[0] = 'b'; }));
+  CHECK(refused([](WrittenPage& page) { page.text()[8] = '\n'; }));
+}
+
+TEST_CASE("page cache: a child has none of its parent's pages, may have its own, and the parent goes on") {
+  PageCache cache;
+  const WrittenPage page("parents");
+  cache.keep("a", page.descriptor.get());
+  const int status = exit_status_of_child([&cache] {
+    if (found(cache) != "none") return 1;
+    const WrittenPage own("childs");
+    cache.keep("a", own.descriptor.get());
+    if (found(cache) != "childs") return 2;
+    return exit_status_of_child([&cache] { return found(cache) == "none" ? 0 : 1; }) == 0 ? 0 : 3;
+  });
+  CHECK(status == 0);
+  CHECK(found(cache) == "parents");
+}
+
+TEST_CASE("page cache: a child forked in the middle of a replacement can keep pages") {
+  PageCache cache;
+  const WrittenPage page("token");
+  std::atomic<bool> stop = false;
+  std::thread writer{[&] {
+    while (!stop) cache.keep("a", page.descriptor.get());
+  }};
+  for (int i = 0; i < 50; ++i) {
+    CHECK(exit_status_of_child([&] {
+            cache.keep("a", page.descriptor.get());
+            return found(cache) == "token" ? 0 : 1;
+          }) == 0);
+  }
+  stop = true;
+  writer.join();
+}
+
+TEST_CASE("page cache: more keys than there is room for are not kept, and do no harm") {
+  PageCache cache;
+  const WrittenPage page("token");
+  for (int i = 0; i < 4200; ++i) cache.keep("key " + std::to_string(i), page.descriptor.get());
+  CHECK(found(cache, "key 0") == "token");
+  CHECK(found(cache, "key 4095") == "token");
+  CHECK(found(cache, "key 4096") == "none");
+}
+
+TEST_CASE("page cache: readers see one token or the other while it is replaced, never a mixture") {
+  PageCache cache;
+  std::vector<std::unique_ptr<WrittenPage>> pages;
+  for (const std::size_t size : {900U, 40U, 16000U, 5000U}) {
+    pages.push_back(std::make_unique<WrittenPage>(std::string(size, static_cast<char>('a' + pages.size()))));
+  }
+  cache.keep("a", pages[0]->descriptor.get());
+  std::atomic<bool> stop = false;
+  std::atomic<int> wrong = 0;
+  std::atomic<std::uint64_t> read = 0;
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&] {
+      while (!stop) {
+        const auto token = cache.find("a", {});
+        if (!token) continue;
+        ++read;
+        if (!is_uniform(token->value()) || token->version() != "v1") ++wrong;
+      }
+    });
+  }
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  for (std::size_t i = 0; (i < 2000 || read < 2000) && std::chrono::steady_clock::now() < deadline; ++i) {
+    cache.keep("a", pages[i % pages.size()]->descriptor.get());
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  CHECK(wrong == 0);
+  CHECK(read >= 2000);
+}
+
+TEST_CASE("token page: whoever reads while another process closes it gets the token whole or nothing") {
+  for (int round = 0; round < 200; ++round) {
+    const WrittenPage page(std::string(4000, 'x'));
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      void* memory = common::map_sealed_memory(page.descriptor.get(), page.size, PROT_READ | PROT_WRITE);
+      token_page::close(memory, page.size);
+      ::_exit(0);
+    }
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    while (const auto token = PageCache::read(page.descriptor.get())) {
+      REQUIRE((token->value() == page.token));
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+    }
+    ::waitpid(child, nullptr, 0);
+  }
+}
+
+TEST_CASE("token page: a daemon killed in the middle of closing leaves nothing that can be read") {
+  WrittenPage page(std::string(4000, 'x'));
+  std::atomic_ref{page.head().state}.store(static_cast<std::uint32_t>(token_page::State::closed));
+  page.text()[100] = 0;
+  CHECK_FALSE(PageCache::read(page.descriptor.get()));
+}
+
+TEST_CASE(
+    "page key: what a request changes about the definition makes another key, how it is asked does not") {
+  const auto key = [](const TokenRequest& request) { return std::string{PageKey{"a", request}.view()}; };
+  CHECK(key({}) == "a");
+  CHECK(key({.force_renewal = true, .min_valid = 5s, .rejected = "v"}) == "a");
+  CHECK(key({.scope = "x"}) != "a");
+  CHECK(key({.scope = "x"}) != key({.audience = "x"}));
+  CHECK(key({.parameters = {{"k", "v"}}}) != key({.parameters = {{"k", "w"}}}));
+  CHECK(key({.scope = "x", .min_valid = 5s}) == key({.scope = "x"}));
+}
