@@ -1,0 +1,58 @@
+"""Programs for the machines' Python, as text."""
+
+# CLIENT TIMES [tell]: each time a process connects, sends a request, leaves the connection to its child and ends, which is
+# seen to before the answer is read. Prints the statuses. With "tell", first prints the number of the process that ended.
+leaving_callers = r"""
+import os, socket, sys
+
+client, times, tell = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+request = f"GET /v1/tokens/{client} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+
+def read_answer(connection):
+    answer = b""
+    while piece := connection.recv(65536):
+        answer += piece
+    return answer.split(b" ")[1]
+
+for _ in range(times):
+    gone, going = os.pipe()
+    answered, answering = os.pipe()
+    caller = os.fork()
+    if caller == 0:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect("/run/grantd/grantd.sock")
+        connection.sendall(request)
+        if os.fork() == 0:
+            os.read(gone, 1)
+            os.write(answering, read_answer(connection))
+        os._exit(0)
+    os.close(answering)
+    os.waitpid(caller, 0)
+    if tell:
+        print(caller, flush=True)
+    os.write(going, b".")
+    print(os.read(answered, 3).decode(), flush=True)
+    for end in (gone, going, answered):
+        os.close(end)
+"""
+
+# PID: starts a process with that number, which is free, says "running", and ends with its standard input.
+process_with_number = r"""
+import ctypes, os, signal, struct, sys
+
+clone3 = 435
+numbers = (ctypes.c_int * 1)(int(sys.argv[1]))
+# struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
+arguments = struct.pack("11Q", 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, ctypes.addressof(numbers), 1, 0)
+libc = ctypes.CDLL(None, use_errno=True)
+child = libc.syscall(ctypes.c_long(clone3), arguments, ctypes.c_size_t(len(arguments)))
+if child < 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+if child == 0:
+    while True:
+        signal.pause()
+print("running", flush=True)
+sys.stdin.read()
+os.kill(child, signal.SIGKILL)
+os.waitpid(child, 0)
+"""

@@ -1,0 +1,87 @@
+"""The socket is there, and the service comes with the first connection; stop, start, reload, and what is wrong."""
+
+from grantd import client
+from machine import until
+from service import socket_file
+
+
+def test_the_first_connection_starts_the_service(service, machine, authorization_server):
+    service.configure(clients={"a": client(authorization_server)})
+    machine.run("systemctl", "is-active", "grantd.socket")
+    assert machine.run("systemctl", "is-active", "grantd.service", check=False).stdout.strip() == "inactive"
+    answer = machine.ask_token("a", user="alice")
+    assert answer.status == 200 and answer.json()["client"] == "a"
+    machine.run("systemctl", "is-active", "grantd.service")
+    assert service.properties("StatusText", "Type", "NotifyAccess") == {
+        "StatusText": "Serving 1 client and 0 APIs", "Type": "notify", "NotifyAccess": "main"}
+
+
+def test_the_socket_is_for_the_callers_group_alone(service, machine, authorization_server):
+    service.configure(clients={"a": client(authorization_server)})
+    assert machine.run("stat", "--format=%U:%G %a", socket_file).stdout.strip() == "grantd:grantd-clients 660"
+    assert machine.run("stat", "--format=%U:%G %a", "/run/grantd").stdout.strip() == "root:root 755"
+    assert machine.run("id", "--groups", "--name", "grantd").stdout.split() == ["grantd"]
+    could_not_connect = 7
+    assert machine.ask_token("a", user="carol").exit_status == could_not_connect
+    assert service.state == "inactive"
+
+
+def test_a_stop_ends_with_0_and_the_next_connection_starts_again(service, machine, authorization_server):
+    service.configure(clients={"a": client(authorization_server)})
+    assert machine.ask_token("a", user="alice").status == 200
+    service.systemctl("stop")
+    ended = service.properties("ActiveState", "Result", "ExecMainStatus", "ExecMainCode")
+    exited = "1"
+    assert ended == {"ActiveState": "inactive", "Result": "success", "ExecMainCode": exited, "ExecMainStatus": "0"}
+    service.systemctl("start")
+    assert machine.ask_token("a", user="alice").status == 200
+    service.systemctl("stop")
+    assert machine.ask_token("a", user="alice").status == 200
+
+
+def test_a_good_reload_takes_effect_without_a_restart(service, machine, authorization_server):
+    service.configure(clients={"a": client(authorization_server)})
+    before = machine.ask_token("a", user="alice").json()["version"]
+    pid = service.main_pid
+    definition = client(authorization_server)
+    service.configure(clients={"b": definition})
+    assert service.systemctl("reload").returncode == 0
+    assert machine.ask_token("a", user="alice").code == "unknown_client"
+    assert machine.ask_token("b", user="alice").json()["version"] != before
+    assert service.main_pid == pid and service.get("NRestarts") == "0"
+
+
+def test_a_bad_reload_fails_and_the_old_configuration_goes_on_serving(service, machine, authorization_server):
+    service.configure(clients={"a": client(authorization_server)})
+    before = machine.ask_token("a", user="alice").json()
+    pid, logged = service.main_pid, machine.journal_so_far()
+    service.write_configuration("[clients.b]\nclient_idd = 'x'\n")
+    assert service.systemctl("reload", check=False).returncode != 0
+    after = machine.ask_token("a", user="alice").json()
+    assert (after["access_token"], after["version"]) == (before["access_token"], before["version"])
+    assert service.state == "active" and service.main_pid == pid
+    assert "the last reload was refused" in service.properties("StatusText")["StatusText"]
+    assert "client_id" in machine.wait_for_journal("client_idd", logged)[0]
+    assert authorization_server.count == 1
+
+
+def test_a_configuration_with_an_error_is_not_started_again_and_again(service, machine, authorization_server):
+    service.write_configuration("[clients.a]\nclient_idd = 'x'\n")
+    assert service.systemctl("start", check=False).returncode != 0
+    ended = service.properties("ActiveState", "Result", "ExecMainStatus", "NRestarts")
+    assert ended == {"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "78", "NRestarts": "0"}
+    service.configure(clients={"a": client(authorization_server)})
+    assert machine.ask_token("a", user="alice").status == 200
+
+
+def test_connections_that_met_an_error_in_the_configuration_work_once_it_is_mended(service, machine, authorization_server):
+    service.write_configuration("[clients.a]\nclient_idd = 'x'\n")
+    assert machine.ask_token("a", user="alice").status == 0
+    until(lambda: service.state == "failed")
+    machine.run("systemctl", "show", "--property=ActiveState,Result", "grantd.socket")
+    service.configure(clients={"a": client(authorization_server)})
+    # systemd has counted the attempts to start, five of which within ten seconds are all it makes.
+    machine.run("systemctl", "reset-failed", "grantd.service", "grantd.socket")
+    service.systemctl("restart")
+    assert service.get("ActiveState", unit="grantd.socket") == "active"
+    assert machine.ask_token("a", user="alice").status == 200

@@ -1,0 +1,124 @@
+"""Restarts, upgrades and crashes under systemd: the authorization server does not hear of them."""
+
+import base64
+import json
+import signal
+
+import pytest
+
+from authorization_server import token
+from grantd import client
+from machine import until
+
+names = ("plain", "scoped")
+
+
+@pytest.fixture
+def serving(service, authorization_server):
+    service.configure(clients={"plain": client(authorization_server),
+                               "scoped": client(authorization_server, scope="catalog invoices")})
+    return service
+
+
+def tokens(machine):
+    """{client: (access_token, version)}"""
+    answers = {name: machine.ask_token(name, user="alice").json() for name in names}
+    return {name: (answer["access_token"], answer["version"]) for name, answer in answers.items()}
+
+
+def restart(service):
+    service.systemctl("restart")
+
+
+def reinstall(service):
+    service.machine.run("sh", "-c", "apt-get install --quiet=2 --yes --reinstall /packages/grantd_*.deb")
+
+
+def crash(number):
+    return lambda service: service.kill(number)
+
+
+ways = {"restart": restart, "upgrade": reinstall, "SIGKILL": crash(signal.SIGKILL), "SIGABRT": crash(signal.SIGABRT)}
+
+
+@pytest.mark.parametrize("way", ways)
+def test_the_same_tokens_are_served_without_a_new_request(serving, machine, authorization_server, way):
+    before, pid = tokens(machine), serving.main_pid
+    assert authorization_server.count == 2
+    ways[way](serving)
+    assert tokens(machine) == before
+    assert serving.main_pid != pid
+    machine.say(f"token requests: {authorization_server.count}")
+    assert authorization_server.count == 2
+
+
+def test_tokens_outlive_one_end_after_another(serving, machine, authorization_server):
+    before = tokens(machine)
+    for way in (restart, crash(signal.SIGKILL), restart):
+        way(serving)
+        machine.run("systemctl", "reset-failed", "grantd.service", shown=False)
+    assert tokens(machine) == before
+    assert authorization_server.count == 2
+
+
+def test_what_was_fetched_after_a_restart_is_kept_over_the_next(serving, machine, authorization_server):
+    before = tokens(machine)
+    restart(serving)
+    assert machine.ask("/v1/tokens/plain", method="DELETE", user="alice").status == 204
+    between = tokens(machine)
+    assert between["plain"] != before["plain"] and between["scoped"] == before["scoped"]
+    serving.kill(signal.SIGKILL)
+    assert tokens(machine) == between
+    assert authorization_server.count == 3
+
+
+def test_a_token_whose_definition_changed_is_not_restored(serving, machine, authorization_server):
+    before = tokens(machine)
+    serving.configure(clients={"plain": client(authorization_server, client_id="other"),
+                               "scoped": client(authorization_server, scope="catalog")})
+    restart(serving)
+    after = tokens(machine)
+    assert authorization_server.count == 4
+    assert not {value for value, _ in after.values()} & {value for value, _ in before.values()}
+
+
+def test_nothing_is_kept_of_what_was_deleted(serving, machine, authorization_server):
+    before = tokens(machine)
+    assert machine.ask("/v1/tokens/plain", method="DELETE", user="alice").status == 204
+    restart(serving)
+    after = tokens(machine)
+    assert after["plain"] != before["plain"] and after["scoped"] == before["scoped"]
+    assert authorization_server.count == 3
+
+
+def test_a_key_made_at_start_is_kept_with_its_tokens(service, machine, authorization_server):
+    authorization_server.script_always(token(token_type="DPoP"))
+    service.configure(clients={"bound": client(authorization_server, dpop=True)})
+    before = machine.ask_token("bound", user="alice").json()
+    assert before["token_type"] == "DPoP"
+
+    def key():
+        body = json.dumps({"method": "GET", "url": "https://api.example/x", "version": before["version"]})
+        answer = machine.run("curl", "--silent", "--show-error", "--json", body, "--unix-socket", "/run/grantd/grantd.sock",
+                             "http://localhost/v1/dpop/bound", user="alice")
+        header = json.loads(answer.stdout)["dpop"].split(".")[0]
+        return json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))["jwk"]
+
+    made_at_start = key()
+    restart(service)
+    assert machine.ask_token("bound", user="alice").json()["version"] == before["version"]
+    assert key() == made_at_start
+    service.kill(signal.SIGKILL)
+    assert key() == made_at_start
+    assert authorization_server.count == 1
+
+
+def test_a_stopped_daemon_is_killed_by_the_watchdog_and_the_next_call_works(serving, machine, authorization_server):
+    serving.drop_in("WatchdogSec=2s")
+    before, pid, logged = tokens(machine), serving.main_pid, machine.journal_so_far()
+    machine.kill(signal.SIGSTOP, pid)
+    until(lambda: serving.state == "active" and serving.main_pid not in (0, pid))
+    assert machine.wait_for_journal("Watchdog timeout", logged)
+    assert serving.properties("NRestarts", "WatchdogUSec") == {"NRestarts": "1", "WatchdogUSec": "2s"}
+    assert tokens(machine) == before
+    assert authorization_server.count == 2
