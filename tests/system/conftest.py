@@ -31,7 +31,8 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     machine = getattr(item.funcargs.get("service"), "machine", None)
     if report.failed and machine:
-        journal = machine.run("journalctl", "--no-pager", "--lines=60", "--output=short-monotonic", check=False, shown=False)
+        journal = machine.run("journalctl", "--no-pager", "--lines=25", "--output=short-monotonic", "--unit=grantd.service",
+                              check=False, shown=False)
         report.sections.append(("the machine's journal", journal.stdout))
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -124,7 +125,8 @@ class Machine:
         if shown:
             brief = [part if "\n" not in part.strip() else "(a program)" for part in command]
             self.say(f"{user or 'root'}# {shlex.join(brief)}")
-            self.say("".join(f"  {line}\n" for line in (result.stdout + result.stderr).splitlines()[-40:]) +
+            lines = [*result.stdout.splitlines(), *result.stderr.splitlines()]
+            self.say("".join(f"  {line}\n" for line in lines if line.strip()) +
                      (f"  (exit status {result.returncode})" if result.returncode else ""))
         assert not check or result.returncode == 0, f"{command}: {result.returncode}\n{result.stdout}\n{result.stderr}"
         return result
@@ -204,4 +206,4 @@ class Machine:
 
     def kill(self, number, pid):
         """A signal for a process of the machine, by its number there."""
-        self.run("sh", "-c", f"kill -{number:d} {pid}")
+        self.run("sh", "-c", f"kill -{signal.Signals(number).name[3:]} {pid}")

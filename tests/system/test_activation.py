@@ -1,5 +1,7 @@
 """The socket is there, and the service comes with the first connection; stop, start, reload, and what is wrong."""
 
+import signal
+
 from grantd import client
 from machine import until
 from service import socket_file
@@ -85,3 +87,23 @@ def test_connections_that_met_an_error_in_the_configuration_work_once_it_is_mend
     service.systemctl("restart")
     assert service.get("ActiveState", unit="grantd.socket") == "active"
     assert machine.ask_token("a", user="alice").status == 200
+
+
+def test_a_daemon_that_hangs_is_killed_by_the_watchdog_and_the_next_call_works(service, machine, authorization_server):
+    service.configure(clients={"a": client(authorization_server)})
+    service.drop_in("WatchdogSec=2s")
+    assert machine.ask_token("a", user="alice").status == 200
+    pid, logged = service.main_pid, machine.journal_so_far()
+    machine.kill(signal.SIGSTOP, pid)
+    machine.wait_for_journal("Watchdog timeout", logged)
+    assert machine.ask_token("a", user="alice").status == 200
+    assert service.main_pid != pid
+    assert service.properties("NRestarts", "WatchdogUSec") == {"NRestarts": "1", "WatchdogUSec": "2s"}
+
+
+def test_a_crash_is_followed_by_a_start(service, machine, authorization_server):
+    service.configure(clients={"a": client(authorization_server)})
+    assert machine.ask_token("a", user="alice").status == 200
+    service.kill(signal.SIGKILL)
+    assert machine.ask_token("a", user="alice").status == 200
+    assert service.get("NRestarts") == "1"

@@ -131,6 +131,7 @@ def test_a_process_in_another_process_name_space_has_the_unit_it_has_outside(mac
 
 
 def test_a_process_outside_of_the_daemons_process_name_space_has_no_unit(machine):
+    machine.say("root outside of the machine, through /proc/PID/root: GET /v1/tokens/billing, /v1/tokens/root-alone")
     with Connection(machine.path(socket_file)) as connection:
         assert_problem(connection.request("GET", "/v1/tokens/billing"), "access_denied", client="billing")
         assert connection.request("GET", "/v1/tokens/root-alone").status == 200
@@ -138,8 +139,10 @@ def test_a_process_outside_of_the_daemons_process_name_space_has_no_unit(machine
 
 def test_a_process_that_ends_at_once_has_its_own_unit_or_none(machine):
     program = ["python3", "-c", leaving_callers, "billing", "40"]
-    own = machine.run_in_unit("billing.service", *program).stdout.split()
-    other = machine.run_in_unit("reports.service", *program).stdout.split()
+    own = machine.run_in_unit("billing.service", *program, shown=False).stdout.split()
+    other = machine.run_in_unit("reports.service", *program, shown=False).stdout.split()
+    for unit, statuses in (("billing.service", own), ("reports.service", other)):
+        machine.say(f"40 times in {unit}: {statuses.count('200')} times 200, {statuses.count('403')} times 403")
     assert len(own) == len(other) == 40
     assert set(own) <= {"200", "403"} and set(other) == {"403"}
 
@@ -156,5 +159,7 @@ def test_a_unit_is_not_taken_from_the_next_process_with_the_callers_number(machi
         assert "/billing.service" in groups
     finally:
         machine.kill(signal.SIGCONT, pid)
-    assert caller.communicate(timeout=60)[0].split() == ["403"]
+    answered = caller.communicate(timeout=60)[0].split()
+    machine.say(f"the process {number} of reports.service got {' '.join(answered)}")
+    assert answered == ["403"]
     assert heir.communicate("", timeout=60) and heir.returncode == 0
