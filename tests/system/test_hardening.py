@@ -44,12 +44,11 @@ def test_there_is_no_path_that_it_can_write(running):
 
 
 def test_memory_and_files_have_the_limits_of_the_unit(running, machine):
-    properties = running.properties("MemorySwapMax", "LimitCORE", "FileDescriptorStoreMax", "User", "Group", "Restart",
-                                    "RestartPreventExitStatus", "WatchdogUSec")
+    properties = running.properties("MemorySwapMax", "LimitCORE", "User", "Group", "Restart", "RestartPreventExitStatus",
+                                    "WatchdogUSec")
     assert properties["MemorySwapMax"] == "0" and properties["LimitCORE"] == "0"
     assert (properties["User"], properties["Group"]) == ("grantd", "grantd")
     assert properties["Restart"] == "on-failure" and properties["RestartPreventExitStatus"] == "78"
-    assert int(properties["FileDescriptorStoreMax"]) > 0
     limit = machine.path("/sys/fs/cgroup/system.slice/grantd.service/memory.swap.max")
     if limit.exists():
         assert limit.read_text().strip() == "0"

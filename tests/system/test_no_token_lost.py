@@ -14,9 +14,13 @@ names = ("plain", "scoped")
 
 
 @pytest.fixture
-def serving(service, authorization_server):
-    service.configure(clients={"plain": client(authorization_server),
-                               "scoped": client(authorization_server, scope="catalog invoices")})
+def definitions(authorization_server):
+    return {"plain": client(authorization_server), "scoped": client(authorization_server, scope="catalog invoices")}
+
+
+@pytest.fixture
+def serving(service, definitions):
+    service.configure(clients=definitions)
     return service
 
 
@@ -46,6 +50,13 @@ def watchdog(service):
 
 ways = {"restart": restart, "upgrade": reinstall, "SIGKILL": crash(signal.SIGKILL), "SIGABRT": crash(signal.SIGABRT),
         "watchdog": watchdog}
+
+
+def test_systemd_holds_what_the_daemon_gave_it_to_keep(serving, machine):
+    tokens(machine)
+    kept = until(lambda: int(serving.get("NFileDescriptorStore")), timeout=5)
+    serving.properties("FileDescriptorStoreMax", "NFileDescriptorStore")
+    assert kept <= int(serving.get("FileDescriptorStoreMax"))
 
 
 @pytest.mark.parametrize("way", ways)
@@ -81,10 +92,21 @@ def test_what_was_fetched_after_a_restart_is_kept_over_the_next(serving, machine
     assert authorization_server.count == 3
 
 
-def test_a_token_whose_definition_changed_is_not_restored(serving, machine, authorization_server):
+def test_a_change_of_timing_or_access_loses_no_token(serving, machine, authorization_server, definitions):
     before = tokens(machine)
-    serving.configure(clients={"plain": client(authorization_server, client_id="other"),
-                               "scoped": client(authorization_server, scope="catalog")})
+    definitions["plain"] |= {"refresh_before_expiry": "30s"}
+    definitions["scoped"] |= {"allow_users": ["alice"]}
+    serving.configure(clients=definitions)
+    restart(serving)
+    assert tokens(machine) == before
+    assert authorization_server.count == 2
+
+
+def test_a_token_whose_definition_changed_is_not_restored(serving, machine, authorization_server, definitions):
+    before = tokens(machine)
+    definitions["plain"] |= {"client_id": "other"}
+    definitions["scoped"] |= {"scope": "catalog"}
+    serving.configure(clients=definitions)
     restart(serving)
     after = tokens(machine)
     assert authorization_server.count == 4
