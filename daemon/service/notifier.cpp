@@ -24,7 +24,7 @@ std::string monotonic_microseconds() {
 
 }  // namespace
 
-Notifier::Notifier() : has_manager_(::getenv("NOTIFY_SOCKET") != nullptr) {
+Notifier::Notifier() : has_manager_(::secure_getenv("NOTIFY_SOCKET") != nullptr) {
   std::uint64_t microseconds = 0;
   if (::sd_watchdog_enabled(0, &microseconds) > 0) watchdog_ = std::chrono::microseconds{microseconds};
 }
@@ -46,7 +46,7 @@ void Notifier::hold(const std::string& name, int descriptor) const {
 std::size_t Notifier::store_size() const {
   constexpr std::size_t of_the_shipped_unit = 4096;
   constexpr std::size_t least = 8;
-  const char* told = ::getenv("FDSTORE");
+  const char* told = ::secure_getenv("FDSTORE");
   std::size_t size = of_the_shipped_unit;
   if (told != nullptr) std::from_chars(told, told + std::strlen(told), size);
   return std::max(size, least);

@@ -14,7 +14,7 @@ namespace {
 struct FreeNames {
   void operator()(char** names) const {
     for (char** name = names; name != nullptr && *name != nullptr; ++name) ::free(*name);
-    ::free(names);
+    ::free(static_cast<void*>(names));
   }
 };
 
