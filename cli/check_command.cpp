@@ -11,8 +11,9 @@ namespace {
 
 int run(const std::filesystem::path& file) {
   const auto settings = config::load(file);
+  config::Accounts accounts;
   const auto errors =
-      settings ? config::check_machine(*settings, daemon::credential_judge()) : settings.error();
+      settings ? config::check_machine(*settings, daemon::credential_judge(), accounts) : settings.error();
   for (const config::ConfigError& error : errors) print_error_line(error.text());
   return errors.empty() ? done : configuration_error;
 }

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -11,5 +12,11 @@ namespace grantd::config {
 std::optional<gid_t> find_group(const std::string& name);
 /// The same for a user.
 std::optional<uid_t> find_user(const std::string& name);
+
+/// Ids of users and groups by name; nothing for a name that the system does not know.
+struct Accounts {
+  std::map<std::string, std::optional<uid_t>> users{};
+  std::map<std::string, std::optional<gid_t>> groups{};
+};
 
 }  // namespace grantd::config

@@ -103,7 +103,7 @@ Complaint check_certificate_file(const fs::path& path) {
 
 class MachineCheck {
  public:
-  explicit MachineCheck(const CredentialJudge& judge) : judge_(judge) {}
+  MachineCheck(const CredentialJudge& judge, Accounts& accounts) : judge_(judge), accounts_(accounts) {}
 
   void daemon(const DaemonSettings& daemon) {
     for (const std::string& user : daemon.admin_users) check_user(user, "daemon.admin_users");
@@ -166,21 +166,21 @@ class MachineCheck {
   }
 
   void check_user(const std::string& name, std::string key) {
-    const bool known = remembered(users_, name, [&] { return find_user(name).has_value(); });
-    if (!known) report(std::move(key), "unknown user \"" + name + "\"");
+    if (!is_known(accounts_.users, name, find_user)) report(std::move(key), "unknown user \"" + name + "\"");
   }
   void check_group(const std::string& name, std::string key) {
-    const bool known = remembered(groups_, name, [&] { return find_group(name).has_value(); });
-    if (!known) report(std::move(key), "unknown group \"" + name + "\"");
+    if (!is_known(accounts_.groups, name, find_group))
+      report(std::move(key), "unknown group \"" + name + "\"");
   }
 
   // The same few names stand in many definitions, and each lookup may ask a server.
-  template <class Lookup>
-  static bool remembered(std::map<std::string, bool>& known, const std::string& name, Lookup lookup) {
+  template <class Id>
+  static bool is_known(std::map<std::string, std::optional<Id>>& known, const std::string& name,
+                       std::optional<Id> (*find)(const std::string&)) {
     if (parse_account_id(name)) return true;
-    const auto [entry, is_new] = known.emplace(name, false);
-    if (is_new) entry->second = lookup();
-    return entry->second;
+    const auto [entry, is_new] = known.emplace(name, std::nullopt);
+    if (is_new) entry->second = find(name);
+    return entry->second.has_value();
   }
 
   void report(std::string key, Complaint complaint) {
@@ -190,15 +190,15 @@ class MachineCheck {
   }
 
   const CredentialJudge& judge_;
-  std::map<std::string, bool> users_;
-  std::map<std::string, bool> groups_;
+  Accounts& accounts_;
   std::vector<ConfigError> errors_;
 };
 
 }  // namespace
 
-std::vector<ConfigError> check_machine(const Settings& settings, const CredentialJudge& judge) {
-  MachineCheck check{judge};
+std::vector<ConfigError> check_machine(const Settings& settings, const CredentialJudge& judge,
+                                       Accounts& accounts) {
+  MachineCheck check{judge, accounts};
   check.daemon(settings.daemon);
   for (const auto& [_, client] : settings.clients) check.client(*client);
   for (const auto& [_, api] : settings.apis) check.api(*api);

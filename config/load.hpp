@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "config/accounts.hpp"
 #include "config/credential_judge.hpp"
 #include "config/settings.hpp"
 
@@ -34,7 +35,9 @@ std::expected<Settings, std::vector<ConfigError>> load(const std::filesystem::pa
 
 /// What is wrong with this machine rather than with the text: secret, key, certificate and CA files that are
 /// missing, unreadable or empty, or hold what cannot be used; unset variables, unknown users and groups. An
-/// error for `--check`, a warning for a running daemon. Blocking.
-std::vector<ConfigError> check_machine(const Settings& settings, const CredentialJudge& judge);
+/// error for `--check`, a warning for a running daemon. `accounts` gets every user and group that is named,
+/// and those that it holds already are not asked for. Blocking.
+std::vector<ConfigError> check_machine(const Settings& settings, const CredentialJudge& judge,
+                                       Accounts& accounts);
 
 }  // namespace grantd::config

@@ -1,11 +1,14 @@
 // Arguments, the real clock and the real entropy; everything else is the library's, where tests reach it.
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
+#include "common/signals_blocked.hpp"
 #include "daemon/app/app.hpp"
 #include "daemon/app/process_hardening.hpp"
 #include "daemon/crypto/wiped_memory.hpp"
@@ -49,6 +52,8 @@ int check(const Arguments& arguments) {
 }
 
 int serve(const Arguments& arguments) {
+  // A reload that is asked for before anything can be reloaded comes afterwards.
+  std::optional<grantd::common::SignalsBlocked> starting{std::in_place, SIGHUP};
   auto configuration = grantd::daemon::read_configuration(arguments.config);
   if (!configuration) return print_errors(configuration.error(), stderr_is_journal() ? "<3>" : "");
   const grantd::common::SystemClock clock;
@@ -57,6 +62,7 @@ int serve(const Arguments& arguments) {
   int status = EXIT_SUCCESS;
   {
     grantd::daemon::App app{{clock, entropy, *log}, arguments.config};
+    starting.reset();
     if (const auto served = app.run(std::move(*configuration)); !served) {
       log->error("not_started", {{"detail", served.error()}});
       status = exit_failure;

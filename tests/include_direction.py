@@ -17,7 +17,7 @@ may_use = {
     "daemon/loop": ["common"],
     "daemon/http1": ["common"],
     "daemon/metrics": ["common"],
-    "daemon/authz": ["common", "config/settings.hpp"],
+    "daemon/authz": ["common", "config/accounts.hpp", "config/settings.hpp"],
     "daemon/secrets": ["common", "config/settings.hpp"],
     "daemon/crypto": ["common", "config/settings.hpp"],
     "daemon/service": ["common", "config/settings.hpp"],

@@ -11,6 +11,7 @@
 
 #include "daemon/app/catalog_builder.hpp"
 #include "daemon/app/endpoint_doctor.hpp"
+#include "daemon/app/known_accounts.hpp"
 #include "daemon/http/httplib_transport.hpp"
 #include "daemon/kept/kept_tokens.hpp"
 #include "daemon/proxy/proxy_handler.hpp"
@@ -76,7 +77,8 @@ struct App::State {
   EndpointParts endpoint{loop.timers(), parts.entropy, transport, parts.log};
   KeptTokens kept_tokens{parts.log};
   TokenPages pages{parts.entropy, parts.log, kept_tokens};
-  CatalogBuilder builder{endpoint, metrics, system_accounts(), {kept_tokens, pages}};
+  KnownAccounts accounts{loop, system_accounts()};
+  CatalogBuilder builder{endpoint, metrics, accounts.lookup(), {kept_tokens, pages}};
   EndpointDoctor doctor{loop, workers, parts.clock, endpoint};
   CurrentCatalog catalog;
   ConfigurationReader reader;
@@ -113,6 +115,7 @@ struct App::State {
 void App::State::apply(const Configuration& configuration) {
   log_warnings(configuration, parts.log);
   const config::Settings& settings = *configuration.settings;
+  accounts.learn(configuration.accounts);
   catalog.now = builder.build(settings);
   server.set_limits(settings.daemon);
   parts.log.set_level(settings.daemon.log_level);
@@ -296,6 +299,8 @@ std::expected<void, std::string> App::run(Configuration configuration) {
   return {};
 }
 
-bool App::threads_ended() const { return state_->workers.idle() && state_->lookups.idle(); }
+bool App::threads_ended() const {
+  return state_->workers.idle() && state_->lookups.idle() && state_->accounts.idle();
+}
 
 }  // namespace grantd::daemon

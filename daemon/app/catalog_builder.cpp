@@ -139,6 +139,11 @@ std::shared_ptr<Catalog> CatalogBuilder::build(const config::Settings& settings)
                                                             .variant = std::move(own)}));
     entries.emplace(name, std::move(entry));
   }
+  // Requests under way may hold a cache that is not gone on with.
+  for (const auto& [name, before] : entries_) {
+    const auto after = entries.find(name);
+    if (after == entries.end() || after->second.tokens != before.tokens) before.tokens->retire();
+  }
   entries_ = std::move(entries);
   auto apis = settings.apis;
   for (auto& [name, api] : apis) {

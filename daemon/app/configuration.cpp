@@ -11,9 +11,11 @@ namespace grantd::daemon {
 ConfigurationResult read_configuration(const std::filesystem::path& file) {
   auto settings = config::load(file);
   if (!settings) return std::unexpected(std::move(settings.error()));
-  auto machine_errors = config::check_machine(*settings, credential_judge());
+  config::Accounts accounts;
+  auto machine_errors = config::check_machine(*settings, credential_judge(), accounts);
   return Configuration{.settings = std::make_shared<const config::Settings>(std::move(*settings)),
-                       .machine_errors = std::move(machine_errors)};
+                       .machine_errors = std::move(machine_errors),
+                       .accounts = std::move(accounts)};
 }
 
 void log_warnings(const Configuration& configuration, common::Logger& log) {

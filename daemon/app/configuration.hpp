@@ -16,6 +16,7 @@ namespace grantd::daemon {
 struct Configuration {
   std::shared_ptr<const config::Settings> settings;
   std::vector<config::ConfigError> machine_errors;
+  config::Accounts accounts;  // that it names
 };
 using ConfigurationResult = std::expected<Configuration, std::vector<config::ConfigError>>;
 

@@ -3,19 +3,17 @@
 // look now and then.
 #include "daemon/authz/access_policy.hpp"
 
-#include <grp.h>
-#include <pwd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
+
+#include "config/accounts.hpp"
 
 namespace grantd::daemon {
 
 namespace {
 
-constexpr std::chrono::seconds look_up_pause{10};
-constexpr std::size_t largest_record = 1 << 20;
+// A refusal costs no search for every name that is not known.
+constexpr std::chrono::seconds look_up_pause{1};
 
 template <class Id>
 std::optional<Id> decimal_id(const std::string& text) {
@@ -24,25 +22,6 @@ std::optional<Id> decimal_id(const std::string& text) {
   if (error != std::errc{} || end != text.data() + text.size() || id == static_cast<Id>(-1))
     return std::nullopt;
   return id;
-}
-
-// Both records come with their strings in a buffer whose size nobody knows beforehand.
-template <class Record, class Id>
-std::optional<Id> find_record(const std::string& name,
-                              int (*look_up)(const char*, Record*, char*, std::size_t, Record**),
-                              Id Record::* id) {
-  std::vector<char> buffer(1024);
-  while (true) {
-    Record record{};
-    Record* found = nullptr;
-    const int status = look_up(name.c_str(), &record, buffer.data(), buffer.size(), &found);
-    if (status == ERANGE && buffer.size() < largest_record) {
-      buffer.resize(buffer.size() * 2);
-      continue;
-    }
-    if (found == nullptr) return std::nullopt;
-    return found->*id;
-  }
 }
 
 template <class Id>
@@ -55,16 +34,14 @@ void insert_sorted(std::vector<Id>& ids, Id id) {
 bool is_unit(std::string_view wanted, std::string_view unit) {
   if (wanted == unit) return true;
   const auto at = wanted.find("@.");
-  if (at == std::string_view::npos || unit.size() <= wanted.size()) return false;
+  const bool is_template = at != std::string_view::npos && wanted.find('.', at + 2) == std::string_view::npos;
+  if (!is_template || unit.size() <= wanted.size()) return false;
   return unit.starts_with(wanted.substr(0, at + 1)) && unit.ends_with(wanted.substr(at + 1));
 }
 
 }  // namespace
 
-AccountLookup system_accounts() {
-  return {.user = [](const std::string& name) { return find_record(name, ::getpwnam_r, &passwd::pw_uid); },
-          .group = [](const std::string& name) { return find_record(name, ::getgrnam_r, &group::gr_gid); }};
-}
+AccountLookup system_accounts() { return {.user = config::find_user, .group = config::find_group}; }
 
 AccessPolicy::AccessPolicy(const config::AccessSettings& settings, AccountLookup accounts)
     : everybody_(!settings.users && !settings.groups && !settings.units),

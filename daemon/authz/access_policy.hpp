@@ -11,18 +11,19 @@
 
 namespace grantd::daemon {
 
-/// Names to ids; the seam for tests. Each returns nothing for an unknown name. Blocking.
+/// Names to ids. Each returns nothing for an unknown name.
 struct AccountLookup {
   std::function<std::optional<uid_t>(const std::string&)> user;
   std::function<std::optional<gid_t>(const std::string&)> group;
 };
-/// getpwnam_r and getgrnam_r.
+/// The system's databases. Blocking.
 AccountLookup system_accounts();
 
 /// Who may use a definition (`allow_users`, `allow_groups`, `allow_units`). A name that is unknown matches
-/// nobody and is looked up again at a later use, at most once in ten seconds. Loop thread only.
+/// nobody and is looked up again at a later use, at most once in a second. Loop thread only.
 class AccessPolicy {
  public:
+  /// `accounts` is asked on the loop, so it must not block.
   AccessPolicy(const config::AccessSettings& settings, AccountLookup accounts);
   /// A policy for exactly these users (`admin_users`).
   static AccessPolicy for_users(const std::vector<std::string>& users, AccountLookup accounts);

@@ -1,4 +1,5 @@
-// One user's loop must neither fill the log nor hide what others do: so every user has lines of its own.
+// One user's loop must neither fill the log nor hide what others do, nor may refusals hide what a user was
+// given: so every user has lines of its own for either.
 #include "daemon/authz/audit_log.hpp"
 
 #include <utility>
@@ -23,21 +24,23 @@ void AuditLog::refused(const PeerIdentity& peer, common::LogField what) {
                {what, {"pid", peer.pid}, {"uid", peer.uid}, {"gid", peer.gid}, {"unit", unit_of(peer)}});
 }
 
-void AuditLog::handed_out(const PeerIdentity& peer, const HandedOut& what) {
-  if (!may_write(peer.uid, Event::token_handed_out)) return;
+bool AuditLog::handed_out(const PeerIdentity& peer, const HandedOut& what) {
+  if (!may_write(peer.uid, Event::token_handed_out)) return false;
   log_.info("token_handed_out", {{"client", what.client},
                                  {"pid", peer.pid},
                                  {"uid", peer.uid},
                                  {"unit", unit_of(peer)},
                                  {"scope", what.scope},
                                  {"fingerprint", what.fingerprint}});
+  return true;
 }
 
 bool AuditLog::may_write(uid_t uid, Event event) {
   if (users_.empty()) minute_.arm_after(window);
   OfUser& user = users_.try_emplace(uid, OfUser{.began = timers_.now()}).first->second;
-  const bool write = user.lines < most_a_minute;
-  ++(write ? user.lines : user.left_out);
+  int& lines = user.lines[static_cast<std::size_t>(event)];
+  const bool write = lines < most_a_minute;
+  ++(write ? lines : user.left_out);
   counter_(event, write);
   return write;
 }

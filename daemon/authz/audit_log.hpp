@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <string_view>
@@ -18,8 +19,8 @@ struct HandedOut {
 };
 
 /// A line for each caller that was refused by an access rule and for each that was given a token it did not
-/// have before, and no more lines of one user than a person can read; what is left out is counted and told
-/// within a minute. Loop thread only.
+/// have before, and no more lines of either kind of one user than a person can read; what is left out is
+/// counted and told within a minute. Loop thread only.
 class AuditLog {
  public:
   enum class Event { access_denied, token_handed_out };
@@ -33,13 +34,14 @@ class AuditLog {
 
   /// `what` is the client, API or route, by that key.
   void refused(const PeerIdentity& peer, common::LogField what);
-  void handed_out(const PeerIdentity& peer, const HandedOut& what);
+  /// False: left out, so that it is to be told when the token is handed out again.
+  bool handed_out(const PeerIdentity& peer, const HandedOut& what);
 
  private:
   static constexpr int most_a_minute = 60;
   struct OfUser {
     common::BootTime began;
-    int lines = 0;
+    std::array<int, 2> lines{};  // by event
     int left_out = 0;
   };
 

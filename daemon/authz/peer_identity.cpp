@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 namespace grantd::daemon {
 
@@ -26,15 +27,17 @@ std::vector<gid_t> supplementary_groups(int socket) {
 
 }  // namespace
 
-PeerIdentity identify_peer(int socket, const Arrival& arrival) {
+std::optional<PeerIdentity> identify_peer(int socket, const Arrival& arrival) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
-  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return {};
-  return {.pid = credentials.pid,
-          .uid = credentials.uid,
-          .gid = credentials.gid,
-          .groups = supplementary_groups(socket),
-          .unit = unit_of_peer(socket, credentials.pid, credentials.uid, arrival)};
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return PeerIdentity{};
+  auto unit = unit_of_peer(socket, credentials.pid, credentials.uid, arrival);
+  if (!unit) return std::nullopt;
+  return PeerIdentity{.pid = credentials.pid,
+                      .uid = credentials.uid,
+                      .gid = credentials.gid,
+                      .groups = supplementary_groups(socket),
+                      .unit = std::move(*unit)};
 }
 
 }  // namespace grantd::daemon

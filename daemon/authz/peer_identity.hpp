@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ struct PeerIdentity {
 };
 
 /// Reads SO_PEERCRED and SO_PEERGROUPS of a connected Unix socket, and the unit of the process. A peer the
-/// kernel does not identify gets uid and gid -1, which match nothing.
-PeerIdentity identify_peer(int socket, const Arrival& arrival);
+/// kernel does not identify gets uid and gid -1, which match nothing. Nothing: the process has no descriptor
+/// left to find out with, so that the caller is not to be served.
+std::optional<PeerIdentity> identify_peer(int socket, const Arrival& arrival);
 
 }  // namespace grantd::daemon

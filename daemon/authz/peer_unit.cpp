@@ -11,7 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <optional>
 
 #include "common/unique_fd.hpp"
 
@@ -23,22 +22,46 @@ constexpr int so_peerpidfd = 77;
 
 using common::UniqueFd;
 
-UniqueFd process_directory(pid_t pid, const std::string& proc = "/proc") {
-  const std::string path = proc + "/" + std::to_string(pid);
-  return UniqueFd{::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
-}
+bool is_shortage(int error) { return error == EMFILE || error == ENFILE; }
 
-std::string read_file(const UniqueFd& directory, const char* name) {
-  const UniqueFd file{::openat(directory.get(), name, O_RDONLY | O_CLOEXEC)};
-  std::string text;
-  std::array<char, 4096> bytes;
-  while (file) {
-    const ssize_t got = ::read(file.get(), bytes.data(), bytes.size());
-    if (got < 0) return {};
-    if (got == 0) break;
-    text.append(bytes.data(), static_cast<std::size_t>(got));
+/// A process's directory below /proc, and whether a file could not be opened for want of descriptors.
+class Process {
+ public:
+  explicit Process(pid_t pid, const std::string& proc = "/proc")
+      : directory_(opened(AT_FDCWD, (proc + "/" + std::to_string(pid)).c_str(), O_PATH | O_DIRECTORY)) {}
+
+  bool is_there() const { return static_cast<bool>(directory_); }
+  bool lacked_descriptors() const { return lacked_descriptors_; }
+  /// Empty where it cannot be read.
+  std::string file(const char* name) {
+    const UniqueFd file = opened(directory_.get(), name, O_RDONLY);
+    std::string text;
+    std::array<char, 4096> bytes;
+    while (file) {
+      const ssize_t got = ::read(file.get(), bytes.data(), bytes.size());
+      if (got < 0) return {};
+      if (got == 0) break;
+      text.append(bytes.data(), static_cast<std::size_t>(got));
+    }
+    return text;
   }
-  return text;
+
+ private:
+  UniqueFd opened(int directory, const char* path, int flags) {
+    UniqueFd descriptor{::openat(directory, path, flags | O_CLOEXEC)};
+    if (!descriptor && is_shortage(errno)) lacked_descriptors_ = true;
+    return descriptor;
+  }
+
+  bool lacked_descriptors_ = false;
+  UniqueFd directory_;
+};
+
+/// What the process's cgroup says, unless it could not be read for want of descriptors.
+std::optional<std::string> unit_of(Process& process) {
+  std::string unit = unit_in_cgroups(process.file("cgroup"));
+  if (process.lacked_descriptors()) return std::nullopt;
+  return unit;
 }
 
 bool has_ended(const UniqueFd& process) {
@@ -110,28 +133,34 @@ std::string unit_in_cgroups(std::string_view cgroups) {
   return {};
 }
 
-std::string unit_of_peer(int socket, pid_t pid, uid_t uid, const Arrival& arrival) {
-  if (pid <= 0) return {};  // not in the daemon's process namespace
+std::optional<std::string> unit_of_peer(int socket, pid_t pid, uid_t uid, const Arrival& arrival) {
+  const std::string none;
+  if (pid <= 0) return none;  // not in the daemon's process namespace
   int descriptor = -1;
   socklen_t size = sizeof descriptor;
   if (::getsockopt(socket, SOL_SOCKET, so_peerpidfd, &descriptor, &size) != 0) {
+    if (is_shortage(errno)) return std::nullopt;
     // A process that is gone already is told from a kernel that cannot say.
-    return errno == ENOPROTOOPT ? unit_of_process(pid, uid, arrival) : std::string{};
+    return errno == ENOPROTOOPT ? unit_of_process(pid, uid, arrival) : none;
   }
-  const UniqueFd process{descriptor};
-  const UniqueFd directory = process_directory(pid);
+  const UniqueFd pinned{descriptor};
+  Process process{pid};
+  if (process.lacked_descriptors()) return std::nullopt;
   // Alive now means that nobody else had its number when the directory was opened.
-  if (!directory || has_ended(process)) return {};
-  return unit_in_cgroups(read_file(directory, "cgroup"));
+  if (!process.is_there() || has_ended(pinned)) return none;
+  return unit_of(process);
 }
 
-std::string unit_of_process(pid_t pid, uid_t uid, const Arrival& arrival, const std::string& proc) {
-  if (pid <= 0 || arrival.was_queued) return {};
-  const UniqueFd directory = process_directory(pid, proc);
-  if (!directory || effective_user(read_file(directory, "status")) != uid) return {};
-  const auto started = started_before(read_file(directory, "stat"));
-  if (!started || *started > arrival.accepted) return {};
-  return unit_in_cgroups(read_file(directory, "cgroup"));
+std::optional<std::string> unit_of_process(pid_t pid, uid_t uid, const Arrival& arrival,
+                                           const std::string& proc) {
+  const std::string none;
+  if (pid <= 0 || arrival.was_queued) return none;
+  Process process{pid, proc};
+  const bool is_the_users = effective_user(process.file("status")) == uid;
+  const auto started = started_before(process.file("stat"));
+  if (process.lacked_descriptors()) return std::nullopt;
+  if (!is_the_users || !started || *started > arrival.accepted) return none;
+  return unit_of(process);
 }
 
 }  // namespace grantd::daemon

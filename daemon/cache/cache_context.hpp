@@ -24,6 +24,7 @@ struct CacheContext {
   /// not be read. None once a variant got a token.
   std::optional<Failure> client_failure{};
   BoundTokens bound{};
+  bool retired = false;  // no renewal ahead of expiry any more
   std::uint64_t served = 0;
   std::uint64_t fetched = 0;
 

@@ -115,7 +115,8 @@ HandoutResult CachedVariant::serve(BootTime now) {
 
 void CachedVariant::renew_if_due() {
   const bool due = token_ ? now() >= renew_at_ : prefetch_;
-  if (due && !flight_ && now() >= background_not_before_ && !cache_.remembered_error(&error_))
+  if (due && !cache_.retired && !flight_ && now() >= background_not_before_ &&
+      !cache_.remembered_error(&error_))
     start_flight(false);
 }
 
@@ -198,6 +199,12 @@ common::UniqueFd CachedVariant::page_of(const Token& token) {
   if (token_.get() != &token || !is_valid(now()) || !cache_.outlets.pages) return {};
   if (!page_) page_ = cache_.outlets.pages->publish(variant_, token);
   return page_ ? page_->for_reader() : common::UniqueFd{};
+}
+
+void CachedVariant::retire() {
+  page_.reset();
+  kept_.reset();
+  schedule();
 }
 
 void CachedVariant::forget_token() {

@@ -23,6 +23,7 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   /// See TokenCache.
   common::UniqueFd page_of(const Token& token);
   void close_page() { page_.reset(); }
+  void retire();
   /// Forgets the token; a request under way will not bring it back.
   void drop();
   /// The rules have changed: whether the configuration names this variant, and whether it is kept fresh
@@ -80,7 +81,7 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   const Failure* last_failure() const;
   void answer(std::vector<Waiting> waiting, const std::expected<TokenPtr, common::Error>& outcome);
   void start_next();
-  bool wants_renewal() const { return used_ || prefetch_; }
+  bool wants_renewal() const { return !cache_.retired && (used_ || prefetch_); }
   void renew_if_due();
   void schedule();
   void on_timer();

@@ -117,6 +117,12 @@ void TokenCache::reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fet
   apply_roles();
 }
 
+void TokenCache::retire() {
+  context_->retired = true;
+  context_->outlets = {};
+  for (auto& [_, entry] : entries_) entry->retire();
+}
+
 void TokenCache::apply_roles() {
   const CacheRules& rules = context_->rules;
   context_->provocations.set_limit(rules.max_provoked_requests);

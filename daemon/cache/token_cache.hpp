@@ -129,6 +129,9 @@ class TokenCache {
   /// Goes on with other rules, another fetcher and other outlets; keeps tokens, waiters and requests under
   /// way, forgets remembered errors. For a reload that left the definition's identity unchanged.
   void reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, TokenOutlets outlets = {});
+  /// The definition is gone: closes every page, keeps nothing for the next process and renews nothing more.
+  /// Requests that began before still get their answer.
+  void retire();
 
   /// Of the definition's own variant; the counters are of all variants.
   CacheStatus status() const;

@@ -62,6 +62,7 @@ awaitable<void> ClientsHandler::show(Exchange& exchange, std::string_view name) 
     return exchange.respond(problem_response(error, name));
   }
   if (!client->access.admits(exchange.peer(), now) && !catalog->admins.admits(exchange.peer(), now)) {
+    audit_.refused(exchange.peer(), {"client", name});
     const Error error{.code = ErrorCode::access_denied, .detail = "the definition does not admit this user"};
     return exchange.respond(problem_response(error, name));
   }

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "daemon/authz/audit_log.hpp"
 #include "daemon/catalog/catalog.hpp"
 #include "daemon/server/handler.hpp"
 
@@ -11,7 +12,8 @@ namespace grantd::daemon {
 /// them for `admin_users`. Loop thread only; its parts outlive it.
 class ClientsHandler {
  public:
-  ClientsHandler(CurrentCatalog& catalog, common::TimerQueue& timers) : catalog_(catalog), timers_(timers) {}
+  ClientsHandler(CurrentCatalog& catalog, common::TimerQueue& timers, AuditLog& audit)
+      : catalog_(catalog), timers_(timers), audit_(audit) {}
 
   awaitable<void> list(Exchange& exchange);
   awaitable<void> show(Exchange& exchange, std::string_view name);
@@ -19,6 +21,7 @@ class ClientsHandler {
  private:
   CurrentCatalog& catalog_;
   common::TimerQueue& timers_;
+  AuditLog& audit_;
 };
 
 }  // namespace grantd::daemon

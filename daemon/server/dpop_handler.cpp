@@ -72,8 +72,16 @@ awaitable<void> DpopHandler::handle(Exchange& exchange, std::string name) {
   if (!client) {
     proof = std::unexpected(std::move(client.error()));
   } else {
-    auto body = co_await read_whole_body(exchange, local_api::max_request_json);
-    proof = body ? prove(**client, body->reveal()) : std::unexpected(std::move(body.error()));
+    auto body = co_await read_whole_body(exchange, local_api::max_request_json, timers_);
+    // While it came, definition and rules may have become others.
+    if (body) client = admission_.find(exchange, name, Use::token, timers_.now());
+    if (!body) {
+      proof = std::unexpected(std::move(body.error()));
+    } else if (!client) {
+      proof = std::unexpected(std::move(client.error()));
+    } else {
+      proof = prove(**client, body->reveal());
+    }
   }
   LocalResponse response{.extra_headers = "Cache-Control: no-store\r\n"};
   if (proof) {

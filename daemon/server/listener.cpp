@@ -130,7 +130,9 @@ void Listener::serve(UniqueFd connection) {
   PeerIdentity peer;
   if (origin_ == ServerState::Origin::local) {
     const Arrival arrival{.accepted = state_.parts.loop.timers().now(), .was_queued = was_away_};
-    peer = identify_peer(connection.get(), arrival);
+    auto identified = identify_peer(connection.get(), arrival);
+    if (!identified) return refuse_for_want_of_descriptors(connection.get());
+    peer = std::move(*identified);
   }
   const bool admitted = state_.admit(origin_, peer);
   if (!admitted && state_.refusing >= most_refusing) return refuse_at_once(connection.get());
@@ -148,14 +150,16 @@ Listener::Accepted Listener::refuse_with_spare() {
   UniqueFd connection{::accept4(listening_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
   const bool nobody_waits = !connection && errno == EAGAIN;
   const Accepted outcome = connection ? Accepted::one : nobody_waits ? Accepted::none : Accepted::failed;
-  if (connection) {
-    complain("out_of_descriptors", "a connection cannot be kept; see LimitNOFILE");
-    refuse_at_once(connection.get());
-    state_.parts.metrics.connection_refused();
-  }
+  if (connection) refuse_for_want_of_descriptors(connection.get());
   connection.reset();
   spare_ = open_spare();
   return outcome;
+}
+
+void Listener::refuse_for_want_of_descriptors(int connection) {
+  complain("out_of_descriptors", "a connection cannot be kept; see LimitNOFILE");
+  refuse_at_once(connection);
+  state_.parts.metrics.connection_refused();
 }
 
 void Listener::complain(std::string_view event, std::string_view detail) {

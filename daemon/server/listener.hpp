@@ -24,6 +24,7 @@ class Listener {
   void serve(common::UniqueFd connection);
   /// Without free descriptors the kernel says so even when nobody waits, so `none` is possible, too.
   Accepted refuse_with_spare();
+  void refuse_for_want_of_descriptors(int connection);
   void complain(std::string_view event, std::string_view detail);
 
   ServerState& state_;

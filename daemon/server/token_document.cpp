@@ -64,6 +64,11 @@ bool is_first_handout(const Token& token, uid_t uid, std::string_view unit) {
   return true;
 }
 
+void forget_handout(const Token& token, uid_t uid, std::string_view unit) {
+  auto& units = token.recipients[uid];
+  if (const auto found = units.find(unit); found != units.end()) units.erase(found);
+}
+
 std::shared_ptr<const Token::Document> token_document(const Token& token, std::string_view client,
                                                       common::BootTime now) {
   const std::int64_t expires_in = seconds_left(token, now);

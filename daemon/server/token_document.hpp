@@ -17,6 +17,8 @@ std::string page_document(const Token& token, std::string_view client, common::B
 
 /// Whether the token was not handed out to this user and unit before; from now on it was. Loop thread only.
 bool is_first_handout(const Token& token, uid_t uid, std::string_view unit);
+/// The next hand-out is a first one again.
+void forget_handout(const Token& token, uid_t uid, std::string_view unit);
 
 /// RFC 3339 in UTC, whole seconds: "2026-01-01T00:00:00Z".
 void append_utc(std::string& out, common::WallTime time);

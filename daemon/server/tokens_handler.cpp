@@ -14,6 +14,13 @@ using common::ErrorCode;
 using common::fail;
 using common::Result;
 
+namespace {
+
+// From its first byte to its last, however lively it comes.
+constexpr std::chrono::seconds longest_body{60};
+
+}  // namespace
+
 awaitable<void> TokensHandler::handle(Exchange& exchange, std::string client) {
   const std::string_view method = exchange.request().method;
   if (method == "GET" || method == "HEAD") return get(exchange, std::move(client), As::document);
@@ -62,8 +69,11 @@ awaitable<void> TokensHandler::post(Exchange& exchange, std::string name, As as)
   if (!exchange.request().query.empty()) {
     wishes = fail(ErrorCode::invalid_request, "a POST takes its wishes from a JSON body, not from the query");
   } else {
-    const auto body = co_await read_whole_body(exchange, local_api::max_request_json);
+    const auto body = co_await read_whole_body(exchange, local_api::max_request_json, timers_);
     wishes = body ? parse_token_json(body->reveal()) : std::unexpected(body.error());
+    // While the body came, definition and rules may have become others.
+    if (wishes) client = admission_.find(exchange, name, Use::token, timers_.now());
+    if (!client) wishes = std::unexpected(client.error());
   }
   if (!wishes) {
     co_await exchange.respond(problem_response(wishes.error(), name));
@@ -76,8 +86,7 @@ awaitable<void> TokensHandler::hand_out(Exchange& exchange, std::shared_ptr<Cata
                                         CallerRequest wishes, As as) {
   auto granted = grant_request(*client, nullptr, std::move(wishes), exchange.peer().uid);
   if (!granted) {
-    if (granted.error().code == ErrorCode::access_denied)
-      audit_.refused(exchange.peer(), {"client", client->settings->name});
+    audit_refusal(exchange, client->settings->name, granted.error());
     co_await exchange.respond(problem_response(granted.error(), client->settings->name));
     co_return;
   }
@@ -121,8 +130,14 @@ awaitable<void> TokensHandler::answer_with_page(Exchange& exchange, const Catalo
 }
 
 void TokensHandler::audit(const Exchange& exchange, const std::string& client, const Token& token) {
-  if (!is_first_handout(token, exchange.peer().uid, exchange.peer().unit)) return;
-  audit_.handed_out(exchange.peer(), {.client = client, .scope = token.scope, .fingerprint = token.version});
+  const PeerIdentity& peer = exchange.peer();
+  if (!is_first_handout(token, peer.uid, peer.unit)) return;
+  if (!audit_.handed_out(peer, {.client = client, .scope = token.scope, .fingerprint = token.version}))
+    forget_handout(token, peer.uid, peer.unit);
+}
+
+void TokensHandler::audit_refusal(const Exchange& exchange, const std::string& client, const Error& error) {
+  if (error.code == ErrorCode::access_denied) audit_.refused(exchange.peer(), {"client", client});
 }
 
 awaitable<void> TokensHandler::evict(Exchange& exchange, std::string name) {
@@ -136,6 +151,7 @@ awaitable<void> TokensHandler::evict(Exchange& exchange, std::string name) {
     done = (*client)->tokens->evict(std::nullopt, exchange.peer().uid);
   } else if (const auto granted = grant_request(**client, nullptr, std::move(*wishes), exchange.peer().uid);
              !granted) {
+    audit_refusal(exchange, name, granted.error());
     done = std::unexpected(granted.error());
   } else {
     done = (*client)->tokens->evict(granted->query.variant, exchange.peer().uid);
@@ -145,13 +161,19 @@ awaitable<void> TokensHandler::evict(Exchange& exchange, std::string name) {
   co_await exchange.respond(std::move(response));
 }
 
-awaitable<Result<common::Secret>> read_whole_body(Exchange& exchange, std::size_t limit) {
+awaitable<Result<common::Secret>> read_whole_body(Exchange& exchange, std::size_t limit,
+                                                  const common::TimerQueue& timers) {
   const std::string too_large = "the request's body may have " + std::to_string(limit) + " bytes at most";
   if (exchange.request().body.size > limit) co_return fail(ErrorCode::payload_too_large, too_large);
   common::Secret body;
+  const auto deadline = timers.now() + longest_body;
   while (!exchange.body_complete()) {
     const auto piece = co_await exchange.read_body();
     if (!piece) co_return std::unexpected(piece.error());
+    if (timers.now() > deadline) {
+      co_return fail(ErrorCode::request_timeout, "the request's body must have arrived within " +
+                                                     std::to_string(longest_body.count()) + " s");
+    }
     if (body.size() + piece->size() > limit) co_return fail(ErrorCode::payload_too_large, too_large);
     body.append({piece->data(), piece->size()});
   }

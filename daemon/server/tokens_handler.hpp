@@ -28,6 +28,7 @@ class TokensHandler {
   awaitable<void> answer_with_page(Exchange& exchange, const CatalogClient& client, const Variant& variant,
                                    const HandoutResult& result);
   void audit(const Exchange& exchange, const std::string& client, const Token& token);
+  void audit_refusal(const Exchange& exchange, const std::string& client, const common::Error& error);
 
   Admission admission_;
   common::TimerQueue& timers_;
@@ -35,7 +36,9 @@ class TokensHandler {
   TokenQuery own_query_{};  // kept for its memory
 };
 
-/// Reads a request's whole body. Error: `payload_too_large` past `limit`, else what `read_body` says.
-awaitable<common::Result<common::Secret>> read_whole_body(Exchange& exchange, std::size_t limit);
+/// Reads a request's whole body. Errors: `payload_too_large` past `limit` bytes, `request_timeout` past a
+/// minute, else what `read_body` says.
+awaitable<common::Result<common::Secret>> read_whole_body(Exchange& exchange, std::size_t limit,
+                                                          const common::TimerQueue& timers);
 
 }  // namespace grantd::daemon

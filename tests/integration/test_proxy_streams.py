@@ -131,15 +131,16 @@ def test_an_upload_in_tiny_chunks_leaves_the_daemon_to_others(serve, api_server)
         connection.send_request("POST", "/v1/proxy/x/upload", [("Transfer-Encoding", "chunked")])
         sender = threading.Thread(target=lambda: connection.send(chunk * 5 + b"0\r\n\r\n"))
         sender.start()
-        longest = 0
+        started, longest = time.monotonic(), 0
         while sender.is_alive():
             begun = time.monotonic()
             assert other.request("GET", "/healthz").status == 200
             longest = max(longest, time.monotonic() - begun)
         sender.join()
         assert connection.read_response().json()["size"] == 500_000
-    if not is_sanitized():
-        assert longest < 0.2
+        lasted = time.monotonic() - started
+    # Of a loop that is held up until all chunks are through it would be nearly the whole.
+    assert longest < lasted / 2
 
 
 def test_an_answer_that_goes_on_is_not_silence_though_the_api_reads_nothing(serve, api_server):

@@ -1,15 +1,21 @@
 """A configuration is swapped whole or not at all, and tokens of definitions that did not change are kept."""
 
+import re
 import signal
+import subprocess
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+import token_page
 from authorization_server import gated, oauth_error, token
 from grantd import api, client, is_sanitized, new_secret, until
 from problems import assert_problem
+
+alice = 70001
 
 
 @pytest.fixture(params=["SIGHUP", "POST"])
@@ -217,3 +223,90 @@ def test_a_reload_without_the_secrets_file_takes_nothing_away(start_daemon, auth
     file.write_text(new_secret())
     reload(daemon)
     assert daemon.post_token("a", force_renewal=True).status == 200
+
+
+def unfinished_post(daemon, target, **options):
+    """A connection on which a request lacks the end of its body."""
+    connection = daemon.connect(**options)
+    connection.send(f"POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{".encode())
+    return connection
+
+
+def test_a_withdrawn_permission_holds_for_requests_that_began_before(start_daemon, authorization_server):
+    definition = client(authorization_server, allow_users=[str(alice), "root"])
+    daemon = start_daemon({"daemon": {"socket_mode": "0666"}, "clients": {"a": definition}})
+    assert daemon.get_token("a", uid=alice).status == 200
+    waiting = [unfinished_post(daemon, target, uid=alice) for target in ("/v1/tokens/a", "/v1/tokens/a/page")]
+    daemon.configure({"daemon": {"socket_mode": "0666"}, "clients": {"a": definition | {"allow_users": ["root"]}}})
+    assert daemon.reload().status == 204
+    for connection in waiting:
+        connection.send(b"}")
+        assert_problem(connection.read_response("POST"), "access_denied", client="a")
+        connection.close()
+
+
+@pytest.mark.parametrize("change", ["removed", "other client_id"])
+def test_pages_of_a_definition_that_is_gone_are_closed_whoever_is_still_asking(start_daemon, authorization_server, change):
+    definition = client(authorization_server)
+    daemon = start_daemon({"clients": {"a": definition, "b": client(authorization_server)}})
+    page = token_page.ask(daemon.socket, "a")
+    assert page.state == token_page.OPEN
+    asking = unfinished_post(daemon, "/v1/tokens/a")
+    changed = {} if change == "removed" else {"a": definition | {"client_id": "other"}}
+    daemon.configure({"clients": {"b": client(authorization_server)} | changed})
+    assert daemon.reload().status == 204
+    assert page.state == token_page.CLOSED
+    asking.close()
+
+
+slow_name_service = """
+#include <errno.h>
+#include <pwd.h>
+#include <unistd.h>
+int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size, struct passwd **found) {
+  (void)name, (void)entry, (void)buffer, (void)size;
+  sleep(3);
+  *found = 0;
+  return EIO;
+}
+"""
+
+
+@pytest.fixture
+def with_slow_names(make_daemon, tmp_path):
+    """Makes daemons for which the look-up of a user's name takes three seconds."""
+    if is_sanitized():
+        pytest.skip("a sanitizer's runtime must be the first library")
+    source, library = tmp_path / "slow.c", tmp_path / "slow.so"
+    source.write_text(slow_name_service)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+
+    def make(configuration):
+        daemon = make_daemon(configuration)
+        daemon.environment = {"LD_PRELOAD": str(library)}
+        return daemon
+
+    return make
+
+
+def test_a_reload_that_is_asked_for_while_the_daemon_starts_comes_afterwards(with_slow_names, authorization_server):
+    daemon = with_slow_names({"clients": {"a": client(authorization_server, allow_users=["x"])}})
+    daemon.launch()
+    until(lambda: "slow.so" in Path(f"/proc/{daemon.process.pid}/maps").read_text())
+    blocked = until(lambda: int(re.search(r"SigBlk:\s+(\w+)", Path(f"/proc/{daemon.process.pid}/status").read_text())[1], 16))
+    assert blocked == 1 << (signal.SIGHUP - 1)
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_serving()
+    assert until(lambda: daemon.events("reloaded"))
+
+
+def test_a_slow_name_service_holds_up_nobody(with_slow_names, authorization_server):
+    daemon = with_slow_names({"daemon": {"socket_mode": "0666"},
+                              "clients": {"a": client(authorization_server),
+                                          "b": client(authorization_server, allow_users=["x", "y"])}})
+    daemon.start()
+    assert daemon.get_token("a").status == 200
+    began = time.monotonic()
+    assert_problem(daemon.get_token("b", uid=alice), "access_denied", client="b")
+    assert daemon.get_token("a").status == 200
+    assert time.monotonic() - began < 2

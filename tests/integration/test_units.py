@@ -16,16 +16,18 @@ pytestmark = pytest.mark.root
 
 # One request from a process that first enters the control group named, or with "-" none; prints the status.
 caller = """
-import os, socket, sys
+import contextlib, os, socket, sys
 group, path, target = sys.argv[1:]
 if group != "-":
     open(group + "/cgroup.procs", "w").write(str(os.getpid()))
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(path)
-connection.sendall(f"GET {target} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n".encode())
 answer = b""
-while piece := connection.recv(65536):
-    answer += piece
+with contextlib.suppress(ConnectionError):  # who is refused at once may not be heard out
+    connection.sendall(f"GET {target} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n".encode())
+with contextlib.suppress(ConnectionError):
+    while piece := connection.recv(65536):
+        answer += piece
 print(answer.split(b" ")[1].decode())
 """
 
@@ -90,6 +92,24 @@ def test_an_api_and_its_client_both_ask_for_the_unit(start_daemon, authorization
     assert in_unit(daemon, "billing.service", "/v1/proxy/x/") == "200"
     assert in_unit(daemon, "web.service", "/v1/proxy/x/") == "403"
     assert api_server.count == 1
+
+
+def test_a_daemon_short_of_descriptors_serves_a_process_as_what_it_is_or_not_at_all(start_daemon, authorization_server, in_unit):
+    daemon = start_daemon({"clients": {"a": client(authorization_server, allow_units=["billing.service"]),
+                                       "anybody": client(authorization_server)}},
+                          wrapper=["prlimit", "--nofile=64:64"])
+    assert in_unit(daemon, "billing.service") == "200"
+    held, statuses = [], []
+    while not statuses or statuses[-1] != "503":
+        held.append(daemon.connect())
+        assert len(held) < 64
+        if held[-1].request("GET", "/v1/tokens/anybody").status == 503:
+            break
+        statuses.append(in_unit(daemon, "billing.service"))
+    assert set(statuses) <= {"200", "503"} and len(statuses) > 20
+    for connection in held:
+        connection.close()
+    assert until(lambda: in_unit(daemon, "billing.service") == "200")
 
 
 # Connects, hands the connection to a child and ends at once; the child's number is not the one that connected.

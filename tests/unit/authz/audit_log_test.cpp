@@ -64,3 +64,21 @@ TEST_CASE(
   a.refuse(1, 6);
   CHECK(a.log.count("event=access_denied client=a pid=5 uid=6") == 61);
 }
+
+TEST_CASE("audit log: refusals do not hide what the same user is given") {
+  Auditing a;
+  a.refuse(100, 6);
+  CHECK(a.audit.handed_out({.pid = 5, .uid = 6}, {.client = "c", .scope = "s", .fingerprint = "f"}));
+  CHECK(a.log.has("event=token_handed_out client=c pid=5 uid=6"));
+}
+
+TEST_CASE("audit log: a hand-out that was left out is told with the next one, once there are lines again") {
+  Auditing a;
+  const auto hand_out = [&a] {
+    return a.audit.handed_out({.pid = 5, .uid = 6}, {.client = "c", .scope = "s", .fingerprint = "f"});
+  };
+  for (int i = 0; i < 60; ++i) CHECK(hand_out());
+  CHECK_FALSE(hand_out());
+  a.time.advance(60s);
+  CHECK(hand_out());
+}

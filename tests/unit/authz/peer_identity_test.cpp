@@ -14,7 +14,6 @@
 #include "daemon/authz/peer_identity.hpp"
 
 using grantd::common::UniqueFd;
-using grantd::daemon::identify_peer;
 using grantd::daemon::PeerIdentity;
 
 namespace {
@@ -34,13 +33,19 @@ int in_child(const std::function<int()>& work) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+PeerIdentity identify_peer(int socket) {
+  auto peer = grantd::daemon::identify_peer(socket, {});
+  REQUIRE(peer.has_value());
+  return *std::move(peer);
+}
+
 constexpr int not_permitted = 77;
 
 }  // namespace
 
 TEST_CASE("peer identity: process, user and group are the kernel's word") {
   const auto ends = socket_pair();
-  const PeerIdentity peer = identify_peer(ends[0].get(), {});
+  const PeerIdentity peer = identify_peer(ends[0].get());
   CHECK(peer.pid == ::getpid());
   CHECK(peer.uid == ::geteuid());
   CHECK(peer.gid == ::getegid());
@@ -58,7 +63,7 @@ TEST_CASE("peer identity: every supplementary group is seen, however many there 
     std::iota(groups.begin(), groups.end(), gid_t{10000});
     if (::setgroups(groups.size(), groups.data()) != 0) return not_permitted;
     const auto ends = socket_pair();
-    return identify_peer(ends[0].get(), {}).groups == groups ? 0 : 1;
+    return identify_peer(ends[0].get()).groups == groups ? 0 : 1;
   });
   if (status == not_permitted) {
     MESSAGE("needs root");
@@ -71,7 +76,7 @@ TEST_CASE("peer identity: what the caller becomes after connecting changes nothi
   const int status = in_child([] {
     const auto ends = socket_pair();
     if (::setgroups(0, nullptr) != 0 || ::setgid(4711) != 0 || ::setuid(4712) != 0) return not_permitted;
-    return identify_peer(ends[0].get(), {}).uid == 0 ? 0 : 1;
+    return identify_peer(ends[0].get()).uid == 0 ? 0 : 1;
   });
   if (status == not_permitted) {
     MESSAGE("needs root");
@@ -85,7 +90,7 @@ TEST_CASE("peer identity: a process outside the daemon's process namespace still
   const int status = in_child([&] {
     if (::unshare(CLONE_NEWPID) != 0) return not_permitted;
     return in_child([&] {
-      const PeerIdentity peer = identify_peer(ends[0].get(), {});
+      const PeerIdentity peer = identify_peer(ends[0].get());
       return peer.pid == 0 && peer.uid == ::geteuid() ? 0 : 1;
     });
   });
@@ -101,7 +106,7 @@ TEST_CASE("peer identity: who the kernel does not identify is nobody") {
   const UniqueFd internet{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   for (const int socket : {-1, unconnected.get(), internet.get()}) {
     CAPTURE(socket);
-    const PeerIdentity peer = identify_peer(socket, {});
+    const PeerIdentity peer = identify_peer(socket);
     CHECK(peer.uid == static_cast<uid_t>(-1));
     CHECK(peer.gid == static_cast<gid_t>(-1));
     CHECK(peer.groups.empty());

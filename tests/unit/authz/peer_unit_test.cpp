@@ -1,5 +1,6 @@
 // Which systemd unit a process belongs to, and when that is not to be told.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 
 #include "common/clock.hpp"
 #include "common/unique_fd.hpp"
+#include "daemon/authz/peer_identity.hpp"
 #include "daemon/authz/peer_unit.hpp"
 
 using grantd::common::UniqueFd;
@@ -61,7 +63,9 @@ namespace {
 
 grantd::common::BootTime now() { return grantd::common::SystemClock{}.now(); }
 
-std::string own_unit() { return unit_of_process(::getpid(), ::geteuid(), {.accepted = now()}); }
+std::optional<std::string> own_unit() {
+  return unit_of_process(::getpid(), ::geteuid(), {.accepted = now()});
+}
 
 }  // namespace
 
@@ -70,7 +74,7 @@ TEST_CASE("unit of a peer: the pinned process and the one of that number are the
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
   const UniqueFd mine{ends[0]}, other{ends[1]};
   CHECK(unit_of_peer(mine.get(), ::getpid(), ::geteuid(), {.accepted = now()}) == own_unit());
-  CHECK(unit_of_peer(mine.get(), 0, ::geteuid(), {.accepted = now()}).empty());
+  CHECK(unit_of_peer(mine.get(), 0, ::geteuid(), {.accepted = now()}) == "");
 }
 
 TEST_CASE("unit of a process by its number: only with its user, started before the connection, and at once") {
@@ -90,11 +94,28 @@ TEST_CASE("unit of a process by its number: only with its user, started before t
   };
   const grantd::common::BootTime later{501 * tick};
   CHECK(unit(1001, later, false) == "billing.service");
-  CHECK(unit(5, later, false).empty());  // the real user is not the one who connects
-  CHECK(unit(1001, later, true).empty());
-  CHECK(unit(1001, later - std::chrono::milliseconds{1}, false).empty());
-  CHECK(unit_of_process(43, 1001, {.accepted = later}, directory.string()).empty());
+  CHECK(unit(5, later, false) == "");  // the real user is not the one who connects
+  CHECK(unit(1001, later, true) == "");
+  CHECK(unit(1001, later - std::chrono::milliseconds{1}, false) == "");
+  CHECK(unit_of_process(43, 1001, {.accepted = later}, directory.string()) == "");
   write("stat", "42 (a) S 1");
-  CHECK(unit(1001, later, false).empty());
+  CHECK(unit(1001, later, false) == "");
   std::filesystem::remove_all(directory);
+}
+
+TEST_CASE("unit of a peer: without a descriptor to find out with it is not none but unknown") {
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  const UniqueFd mine{ends[0]}, other{ends[1]};
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto of_peer = unit_of_peer(mine.get(), ::getpid(), ::geteuid(), {.accepted = now()});
+  const auto of_process = own_unit();
+  const auto peer = grantd::daemon::identify_peer(mine.get(), {.accepted = now()});
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK_FALSE(of_peer.has_value());
+  CHECK_FALSE(of_process.has_value());
+  CHECK_FALSE(peer.has_value());
 }

@@ -210,3 +210,15 @@ TEST_CASE("restart: the backoff for an API that refuses every token goes on") {
   CHECK(r.ask(rejected()) == "second");
   CHECK(r.server->requests == 0);
 }
+
+TEST_CASE(
+    "restart: of a definition that is gone nothing is kept, and nothing is renewed though it was used") {
+  Restart r;
+  REQUIRE(r.ask() == "fetched");
+  r.cache->retire();
+  CHECK(r.memory->slots.empty());
+  r.time.advance(280s);
+  CHECK(r.server->requests == 1);
+  CHECK(r.ask() == "fetched");
+  CHECK(r.server->requests == 1);
+}

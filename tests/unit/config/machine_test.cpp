@@ -12,7 +12,9 @@ namespace {
 
 std::string machine_report(std::string_view text) {
   std::string report;
-  for (const auto& error : check_machine(settings_of(text), {})) report.append(error.text()).append("\n");
+  Accounts accounts;
+  for (const auto& error : check_machine(settings_of(text), {}, accounts))
+    report.append(error.text()).append("\n");
   return report;
 }
 

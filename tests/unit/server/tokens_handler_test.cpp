@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <functional>
+#include <utility>
+
 #include "tests/unit/server/local_api_fixture.hpp"
 
 namespace grantd::tests {
@@ -183,6 +186,65 @@ TEST_CASE("tokens: DELETE drops one variant or all of them") {
   CHECK(f.outcome(erase("?min_valid=1")) == "invalid_request");
   CHECK(f.ask(erase("")).status == 204);
   CHECK(f.outcome(erase("")) == "too_many_requests");
+}
+
+/// A POST whose body has come but for its last byte, and what becomes of it when that comes, too, after
+/// `meanwhile`.
+std::string outcome_of_late_body(LocalApiFixture& f, const std::string& target, const std::string& body,
+                                 const std::function<void()>& meanwhile) {
+  Caller caller{f.server};
+  caller.send("POST " + target + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+              std::to_string(body.size()) + "\r\n\r\n" + body.substr(0, body.size() - 1));
+  f.server.settle();
+  meanwhile();
+  caller.send(body.substr(body.size() - 1));
+  return LocalApiFixture::document(caller.receive()).value("code", "");
+}
+
+TEST_CASE("tokens: the rules that hold when a request is whole decide, not those of its beginning") {
+  LocalApiFixture f;
+  const auto& definition = f.add("catalog.client");
+  const auto withdraw = [&] {
+    definition.client->access = AccessPolicy{{.users = {{"4711"}}, .groups = {}}, system_accounts()};
+  };
+  const auto permit = [&] { definition.client->access = AccessPolicy{{}, system_accounts()}; };
+  const std::string proof = R"({"method":"GET","url":"https://x.example/","version":"v"})";
+  for (const auto& [target, body] : {std::pair{std::string{path}, std::string{"{}"}},
+                                     std::pair{std::string{path} + "/page", std::string{"{}"}},
+                                     std::pair{std::string{"/v1/dpop/catalog.client"}, proof}}) {
+    CAPTURE(target);
+    permit();
+    CHECK(outcome_of_late_body(f, target, body, withdraw) == "access_denied");
+    permit();
+    CHECK(outcome_of_late_body(f, target, body, [&] { f.catalog.now->clients.clear(); }) == "unknown_client");
+    f.catalog.now->clients["catalog.client"] = definition.client;
+  }
+  CHECK(definition.server->requests == 0);
+}
+
+TEST_CASE("tokens: a body that takes longer than a minute is given up, however lively it comes") {
+  LocalApiFixture f;
+  f.add("catalog.client");
+  Caller caller{f.server};
+  caller.send("POST " + std::string{path} + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n");
+  for (int i = 0; i < 8; ++i) {
+    caller.send(" ");
+    f.server.advance(10s);
+  }
+  const Answer answer = caller.receive();
+  CHECK(answer.status == 408);
+  CHECK(LocalApiFixture::document(answer).at("code") == "request_timeout");
+}
+
+TEST_CASE("tokens: every refusal is in the audit log") {
+  LocalApiFixture f;
+  f.add("closed", [](auto& settings) { settings.access.users = {"4711"}; });
+  f.add("open");
+  CHECK(f.outcome(get("/v1/clients/closed")) == "access_denied");
+  CHECK(f.server.log.count("event=access_denied client=closed") == 1);
+  CHECK(f.outcome("DELETE /v1/tokens/open?scope=three HTTP/1.1\r\nHost: localhost\r\n\r\n") ==
+        "access_denied");
+  CHECK(f.server.log.count("event=access_denied client=open") == 1);
 }
 
 }  // namespace
