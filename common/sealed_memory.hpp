@@ -52,4 +52,8 @@ inline void* map_sealed_memory(int descriptor, std::size_t size, int protection)
   return base;
 }
 
+/// Keeps a mapping out of swap for as long as it lasts, as far as RLIMIT_MEMLOCK goes. (Not by mlock(2),
+/// which the sanitizers leave undone.)
+inline bool lock_sealed_memory(const void* base, std::size_t size) { return ::mlock2(base, size, 0) == 0; }
+
 }  // namespace grantd::common

@@ -17,6 +17,9 @@
 /// The writer's promise: all words but the state are written before the state becomes `open`, and not again
 /// before it becomes `closed`. The reader's: it believes what it read only if the state is still `open`
 /// afterwards. All words are accessed atomically, so that the two may run at the same time.
+///
+/// Magic, version and state stand in the same place in every layout, and all text behind the head of this
+/// one, so that a daemon can close what one of another version left.
 namespace grantd::token_page {
 
 inline constexpr char magic[8] = {'g', 'r', 'a', 'n', 't', 'd', 'p', 'g'};
@@ -119,14 +122,18 @@ inline void close(void* page, std::size_t mapped) {
 /// One mapped page, for reading. Does not own the mapping. Any thread.
 class Reader {
  public:
+  /// Whether it is a page at all, of whatever layout.
+  static bool is_any_page(const void* mapped, std::size_t size) {
+    return size >= sizeof(Head) &&
+           std::memcmp(static_cast<const Head*>(mapped)->magic, magic, sizeof magic) == 0;
+  }
   /// Whether what is mapped there is a page whose parts lie within it. Once true it stays true for the same
   /// mapping: nobody can change the head of a page but for the state.
   static bool is_page(const void* mapped, std::size_t size) {
-    if (size < sizeof(Head)) return false;
+    if (!is_any_page(mapped, size)) return false;
     const Head& head = *static_cast<const Head*>(mapped);
-    return std::memcmp(head.magic, magic, sizeof magic) == 0 && head.version == layout_version &&
-           head.sizes.type <= 16 && head.sizes.type > 0 && head.sizes.token > 0 &&
-           head.sizes.token <= largest_token && head.sizes.scope <= largest_page &&
+    return head.version == layout_version && head.sizes.type <= 16 && head.sizes.type > 0 &&
+           head.sizes.token > 0 && head.sizes.token <= largest_token && head.sizes.scope <= largest_page &&
            head.sizes.version <= largest_page && page_size(head.sizes) <= size;
   }
   /// `page` has been found to be one.

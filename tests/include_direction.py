@@ -33,7 +33,8 @@ may_use = {
     "daemon/proxy": ["common", "config/settings.hpp", "daemon/authz", "daemon/cache", "daemon/catalog", "daemon/crypto",
                      "daemon/http", "daemon/http1", "daemon/loop", "daemon/metrics", "daemon/oauth/dpop_nonces.hpp",
                      "daemon/oauth/dpop_proof.hpp", "daemon/oauth/token.hpp", "daemon/server/handler.hpp"],
-    "daemon/publish": ["common", "daemon/cache/page_publisher.hpp", "daemon/cache/refresh_policy.hpp", "daemon/kept", "daemon/oauth/token.hpp"],
+    "daemon/publish": ["common", "daemon/cache/page_publisher.hpp", "daemon/cache/refresh_policy.hpp", "daemon/kept", "daemon/metrics",
+                       "daemon/oauth/token.hpp"],
     "daemon/app": ["common", "config", "daemon"],
     "daemon/main.cpp": ["common", "config", "daemon/app", "daemon/crypto/wiped_memory.hpp"],
 }

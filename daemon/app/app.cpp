@@ -34,8 +34,6 @@ constexpr std::size_t lookup_limit = 16;
 constexpr std::size_t abandoned_worker_limit = 64;
 // In the service manager's descriptor store.
 constexpr char kept_tokens_name[] = "tokens";
-// The kept tokens', and one to spare.
-constexpr std::size_t descriptors_beside_pages = 2;
 
 }  // namespace
 
@@ -76,7 +74,7 @@ struct App::State {
   HttplibTransport transport{loop, workers, parts.clock};
   EndpointParts endpoint{loop.timers(), parts.entropy, transport, parts.log};
   KeptTokens kept_tokens{parts.log};
-  TokenPages pages{parts.entropy, parts.log, kept_tokens};
+  TokenPages pages{parts.entropy, parts.log, metrics, kept_tokens};
   KnownAccounts accounts{loop, system_accounts()};
   CatalogBuilder builder{endpoint, metrics, accounts.lookup(), {kept_tokens, pages}};
   EndpointDoctor doctor{loop, workers, parts.clock, endpoint};
@@ -103,7 +101,7 @@ struct App::State {
          return is_admin(peer);
        }}};
   asio::signal_set signals{loop.context(), SIGTERM, SIGINT, SIGHUP};
-  const Notifier notifier;
+  Notifier notifier{loop.timers(), parts.log};
   common::Timer watchdog{loop.timers(), [this] { feed_watchdog(); }};
   std::optional<SocketFile> socket_file;  // not where the service manager passed a socket
   std::optional<config::DaemonSettings>
@@ -124,7 +122,8 @@ void App::State::apply(const Configuration& configuration) {
                  {{"clients", settings.clients.size()}, {"apis", settings.apis.size()}});
 }
 
-// What the manager holds under a name that nobody here knows, another version's say, is released.
+// What the manager holds under a name that nobody here knows, another version's say, is released. Pages are
+// for as many descriptors as it said it holds beside the tokens'; to offer it the tokens harms nobody.
 void App::State::begin_kept_tokens(PassedDescriptors& passed) {
   if (!notifier.has_manager()) return;
   const bool held = passed.stored.contains(kept_tokens_name);
@@ -143,8 +142,9 @@ void App::State::begin_kept_tokens(PassedDescriptors& passed) {
       notifier.release(name);
     }
   }
-  pages.begin({.most = notifier.store_size() - descriptors_beside_pages,
-               .hold = [this](const std::string& name, int descriptor) { notifier.hold(name, descriptor); },
+  pages.begin({.most = std::max<std::size_t>(notifier.store_size(), 1) - 1,
+               .hold = [this](const std::string& name,
+                              int descriptor) { return notifier.hold_now(name, descriptor); },
                .release = [this](const std::string& name) { notifier.release(name); }},
               std::move(left));
 }

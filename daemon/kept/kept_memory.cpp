@@ -82,12 +82,16 @@ std::unexpected<std::string> failure(const char* what, int error) {
 }  // namespace
 
 KeptMemory::KeptMemory(common::UniqueFd descriptor, void* base, std::size_t size)
-    : descriptor_(std::move(descriptor)), base_(base), size_(size) {}
+    : descriptor_(std::move(descriptor)),
+      base_(base),
+      size_(size),
+      locked_(common::lock_sealed_memory(base, size)) {}
 
 KeptMemory::KeptMemory(KeptMemory&& other) noexcept
     : descriptor_(std::move(other.descriptor_)),
       base_(std::exchange(other.base_, nullptr)),
       size_(other.size_),
+      locked_(other.locked_),
       damaged_(other.damaged_),
       free_(std::move(other.free_)) {}
 
@@ -208,6 +212,7 @@ bool KeptMemory::grow(std::size_t needed) {
   ::munmap(base_, size_);
   base_ = moved;
   size_ = larger;
+  locked_ = common::lock_sealed_memory(base_, size_);
   return true;
 }
 

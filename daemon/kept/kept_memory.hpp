@@ -50,6 +50,8 @@ class KeptMemory {
   ~KeptMemory();
 
   int descriptor() const { return descriptor_.get(); }
+  /// Whether all of it stays out of swap for as long as this lives; may change with every `write`.
+  bool locked() const { return locked_; }
 
   /// Every record whose checksum is right. The others are wiped and counted in `damaged`. To be called once
   /// after `open`, before anything else.
@@ -77,6 +79,7 @@ class KeptMemory {
   common::UniqueFd descriptor_;
   void* base_;
   std::size_t size_;
+  bool locked_;
   std::size_t damaged_ = 0;
   std::multimap<std::uint64_t, Place> free_;  // by size
 };

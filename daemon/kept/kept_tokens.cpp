@@ -152,8 +152,10 @@ bool KeptTokens::begin(common::UniqueFd left, common::BootTime now) {
       return false;
     }
     memory_ = std::make_shared<KeptMemory>(std::move(*made));
+    check_locked();
     return true;
   }
+  check_locked();
   std::size_t unreadable = 0;
   for (const KeptMemory::Found& found : memory_->records()) {
     auto record = decode_token_record(found.kind, found.payload);
@@ -246,7 +248,13 @@ std::unique_ptr<KeptTokens::Place> KeptTokens::write(const TokenRecord& record, 
     return nullptr;
   }
   full_ = false;
+  check_locked();
   return std::make_unique<Place>(memory_, *place);
+}
+
+void KeptTokens::check_locked() {
+  if (memory_->locked() || std::exchange(told_of_swap_, true)) return;
+  log_.warning("memory_not_locked", {{"detail", "kept tokens may be swapped out; see LimitMEMLOCK"}});
 }
 
 std::unique_ptr<KeptTokens::Place> KeptTokens::own(const Left& left) {

@@ -90,6 +90,7 @@ class KeptTokens {
 
   std::unique_ptr<Place> write(const TokenRecord& record, std::uint32_t flags);
   std::unique_ptr<Place> own(const Left& left);
+  void check_locked();
   /// Takes those out that fit.
   std::vector<Left> take(TokenRecord::Kind kind, std::string_view client,
                          const std::function<bool(const TokenRecord&)>& fits);
@@ -98,6 +99,7 @@ class KeptTokens {
   std::shared_ptr<KeptMemory> memory_;  // owned here alone; a Place looks whether it is still there
   std::multimap<std::string, Left, std::less<>> left_;  // by client
   bool full_ = false;
+  bool told_of_swap_ = false;
 };
 
 }  // namespace grantd::daemon

@@ -137,6 +137,11 @@ struct Metrics::State {
       counter(registry, metric_names::audit_lines_left_out, "Audit events past what is logged of one user")
           .Add({});
 
+  prometheus::Counter& pages_passed =
+      counter(registry, metric_names::pages_passed, "Token pages passed to callers").Add({});
+  CounterFamily& pages_withheld = counter(registry, metric_names::pages_withheld,
+                                          "Callers who got a token instead of its page, by why they did");
+
   CounterFamily& reloads =
       counter(registry, metric_names::reloads, "Reloads of the configuration by how they ended");
   prometheus::Counter& reloads_taken = reloads.Add({{"result", "success"}});
@@ -159,6 +164,8 @@ Metrics::Metrics(common::WallTime started) : state_(std::make_unique<State>()) {
       .Set(std::chrono::duration<double>(started.time_since_epoch()).count());
   // There from the start, so that the first one is a rise from 0.
   for (const char* event : {"access_denied", "token_handed_out"}) state_->audited.Add({{"event", event}});
+  for (const char* reason : {"not_held", "unread", "refused"})
+    state_->pages_withheld.Add({{"reason", reason}});
 }
 
 Metrics::~Metrics() = default;
@@ -179,6 +186,10 @@ void Metrics::connection_closed() { state_->connections.Decrement(); }
 void Metrics::connection_refused() { state_->refused.Increment(); }
 void Metrics::connections_limited_to(std::size_t limit) {
   state_->connections_limit.Set(static_cast<double>(limit));
+}
+void Metrics::page_passed() { state_->pages_passed.Increment(); }
+void Metrics::page_withheld(std::string_view reason) {
+  state_->pages_withheld.Add({{"reason", std::string{reason}}}).Increment();
 }
 void Metrics::reloaded(bool success) {
   (success ? state_->reloads_taken : state_->reloads_refused).Increment();

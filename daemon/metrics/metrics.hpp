@@ -56,6 +56,9 @@ class Metrics {
   void connection_closed();
   void connection_refused();
   void connections_limited_to(std::size_t limit);
+  void page_passed();
+  /// `reason` "not_held", "unread" or "refused".
+  void page_withheld(std::string_view reason);
   void reloaded(bool success);
   /// `event` "access_denied" or "token_handed_out".
   void audited(std::string_view event);

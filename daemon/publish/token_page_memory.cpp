@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include <cstring>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "common/sealed_memory.hpp"
 
@@ -22,12 +24,16 @@ std::unexpected<std::string> failure(const char* what, int error) {
 }  // namespace
 
 TokenPageMemory::TokenPageMemory(common::UniqueFd descriptor, void* page, std::size_t size)
-    : descriptor_(std::move(descriptor)), page_(page), size_(size) {}
+    : descriptor_(std::move(descriptor)),
+      page_(page),
+      size_(size),
+      locked_(common::lock_sealed_memory(page, size)) {}
 
 TokenPageMemory::TokenPageMemory(TokenPageMemory&& other) noexcept
     : descriptor_(std::move(other.descriptor_)),
       page_(std::exchange(other.page_, nullptr)),
-      size_(other.size_) {}
+      size_(other.size_),
+      locked_(other.locked_) {}
 
 TokenPageMemory::~TokenPageMemory() {
   if (page_ != nullptr) ::munmap(page_, size_);
@@ -49,7 +55,22 @@ std::expected<TokenPageMemory, std::string> TokenPageMemory::open(common::Unique
   if (!size || *size < sizeof(token_page::Head)) return std::unexpected{"is no token page"};
   void* page = common::map_sealed_memory(descriptor.get(), *size, PROT_READ | PROT_WRITE);
   if (page == nullptr) return failure("cannot be mapped", errno);
-  return TokenPageMemory{std::move(descriptor), page, *size};
+  TokenPageMemory memory{std::move(descriptor), page, *size};
+  using token_page::Reader;
+  if (!Reader::is_any_page(page, *size)) return std::unexpected{"is no token page"};
+  if (Reader::is_page(page, *size) && Reader{page}.is_open()) return memory;
+  // The process may have been killed before it had wiped what it closed.
+  const bool was_closed = Reader::is_page(page, *size);
+  memory.close();
+  return std::unexpected{was_closed ? "is closed" : "is damaged, or has another layout"};
+}
+
+// By comparison with the page itself: what is not compared is not relied on.
+bool TokenPageMemory::holds(const token_page::Content& content) const {
+  if (token_page::page_size(content.sizes()) != size_) return false;
+  std::vector<token_page::Word> expected(size_ / sizeof(token_page::Word));
+  token_page::write(expected.data(), content);
+  return std::memcmp(expected.data(), page_, size_) == 0;
 }
 
 common::UniqueFd TokenPageMemory::open_for_reader() const {

@@ -16,7 +16,8 @@ class TokenPageMemory {
  public:
   /// The error is a sentence.
   static std::expected<TokenPageMemory, std::string> create(const token_page::Content& content);
-  /// What an earlier process made and somebody held. The error ends a sentence about the descriptor.
+  /// An open page that an earlier process made and somebody held. Any other page is closed, also one of
+  /// another layout. The error ends a sentence about the descriptor.
   static std::expected<TokenPageMemory, std::string> open(common::UniqueFd descriptor);
 
   TokenPageMemory(TokenPageMemory&& other) noexcept;
@@ -24,6 +25,10 @@ class TokenPageMemory {
   ~TokenPageMemory();
 
   int descriptor() const { return descriptor_.get(); }
+  /// Whether it is open and just as `create` would make it of this content.
+  bool holds(const token_page::Content& content) const;
+  /// Whether it stays out of swap for as long as this lives.
+  bool locked() const { return locked_; }
   /// A description of its own that can only be read; none where the process has no descriptor left.
   common::UniqueFd open_for_reader() const;
   /// For good, and for everybody.
@@ -35,6 +40,7 @@ class TokenPageMemory {
   common::UniqueFd descriptor_;
   void* page_;
   std::size_t size_;
+  bool locked_;
 };
 
 }  // namespace grantd::daemon

@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "common/error.hpp"
-#include "common/unique_fd.hpp"
 #include "daemon/authz/peer_identity.hpp"
 #include "daemon/http1/head.hpp"
 #include "daemon/loop/loop.hpp"
@@ -22,8 +21,6 @@ struct LocalResponse {
   std::string body{};
   /// A body that stays the handler's, instead of `body`; valid until `respond` has returned.
   std::string_view borrowed_body{};
-  /// Passed to the caller with the first byte (SCM_RIGHTS); none: nothing is.
-  common::UniqueFd descriptor{};
   /// Further header lines, each complete with CRLF, e.g. "Retry-After: 3\r\n".
   std::string extra_headers{};
 };
@@ -48,6 +45,9 @@ class Exchange {
 
   /// Sends a whole response in one write. HEAD requests get the head alone.
   virtual awaitable<void> respond(LocalResponse response) = 0;
+  /// The same with a descriptor that goes to the caller with the first byte (SCM_RIGHTS). False: nothing was
+  /// sent, as it cannot be passed now, and the caller is still to be answered.
+  virtual awaitable<bool> respond_passing(int descriptor, LocalResponse response) = 0;
 
   /// Sends raw bytes of a response that the handler frames itself: first the head, final empty line included,
   /// then the body with its framing. Takes what the kernel takes at once and returns how many bytes that was;

@@ -23,6 +23,7 @@ namespace {
 constexpr std::chrono::seconds head_time{10};
 constexpr std::chrono::seconds linger_time{2};
 constexpr std::chrono::milliseconds watch_delay{20};
+constexpr std::chrono::seconds receipt_interval{1};
 constexpr std::size_t most_lingered = 512 * 1024;
 
 // Nobody knows here whether the request was for an API, whose own answer this must not be taken for.
@@ -45,7 +46,10 @@ HttpSession::Deadlines::Deadlines(common::TimerQueue& timers, HttpSession& sessi
               session.write_timed_out_ = true;
               session.socket_.cancel();
             }),
-      watch(timers, [&session] { session.watch_caller(); }) {}
+      watch(timers, [&session] {
+        if (session.phase_ == Phase::unreceived) return session.end();
+        session.watch_caller();
+      }) {}
 
 HttpSession::HttpSession(std::shared_ptr<ServerState> state, common::UniqueFd socket, PeerIdentity peer,
                          Handler& handler, ServerState::Origin origin)
@@ -66,7 +70,7 @@ HttpSession::~HttpSession() { close(); }
 void HttpSession::start() {
   admitted_ = true;
   asio::co_spawn(socket_.get_executor(), run(),
-                 [self = shared_from_this()](std::exception_ptr) { self->close(); });
+                 [self = shared_from_this()](std::exception_ptr) { self->end(); });
 }
 
 void HttpSession::start_refusing(const Error& error) {
@@ -76,6 +80,7 @@ void HttpSession::start_refusing(const Error& error) {
 }
 
 void HttpSession::drain() {
+  if (phase_ == Phase::unreceived) return close();
   head_.keep_alive = false;  // seen by handlers that write a head of their own
   if (phase_ != Phase::idle) return;
   // A request that has arrived is still answered: its read is about to complete.
@@ -84,6 +89,7 @@ void HttpSession::drain() {
 }
 
 void HttpSession::abort() {
+  if (phase_ == Phase::unreceived) return close();
   broken_ = true;
   if (auto action = std::exchange(gone_action_, nullptr)) action();
   close_socket();
@@ -94,11 +100,29 @@ void HttpSession::close_socket() {
   if (socket_.is_open()) static_cast<void>(socket_.close(ignored));
 }
 
-void HttpSession::detach() { deadlines_.reset(); }
+void HttpSession::detach() {
+  const auto keep = std::exchange(unreceived_, nullptr);
+  deadlines_.reset();
+}
+
+// The kernel counts descriptors that were passed and not received against the daemon's user, who may have no
+// more of them than open ones (ETOOMANYREFS), also when the connection is closed. As one goes to a caller
+// that has read everything else, and its connection stays open and the caller's until it is received, they
+// can never be more than connections.
+void HttpSession::end() {
+  const auto keep = shared_from_this();
+  const bool received = !passed_descriptor_ || !socket_.is_open() || !has_unread();
+  if (received || state_->detached || state_->draining) return close();
+  ::shutdown(socket_.native_handle(), SHUT_RDWR);
+  phase_ = Phase::unreceived;
+  unreceived_ = keep;
+  deadlines_->watch.arm_after(receipt_interval);
+}
 
 void HttpSession::close() {
   if (phase_ == Phase::closing) return;
   phase_ = Phase::closing;
+  const auto keep = std::exchange(unreceived_, nullptr);
   gone_action_ = nullptr;
   if (state_->detached) return;
   deadlines_.reset();

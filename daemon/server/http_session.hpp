@@ -37,14 +37,18 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   const PeerIdentity& peer() const override { return peer_; }
   awaitable<common::Result<std::span<const char>>> read_body() override;
   bool body_complete() const override { return decoder_.complete(); }
-  awaitable<void> respond(LocalResponse response) override;
+  awaitable<void> respond(LocalResponse response) override {
+    return send_response(std::move(response), no_descriptor);
+  }
+  awaitable<bool> respond_passing(int descriptor, LocalResponse response) override;
   std::optional<std::size_t> write_some(std::span<const asio::const_buffer> pieces) override;
   awaitable<bool> write_rest(std::span<const asio::const_buffer> pieces, std::size_t written) override;
   void finish_response(bool keep_alive) override;
   void on_caller_gone(std::move_only_function<void()> action) override;
 
  private:
-  enum class Phase { idle, head, handling, closing };
+  /// `unreceived`: over, but for a descriptor that the caller has not received.
+  enum class Phase { idle, head, handling, unreceived, closing };
   enum class NextHead { ready, incomplete, refused };
   struct Deadlines {
     Deadlines(common::TimerQueue& timers, HttpSession& session);
@@ -52,6 +56,8 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
     common::Timer write;
     common::Timer watch;
   };
+
+  static constexpr int no_descriptor = -1;
 
   awaitable<void> run();
   awaitable<void> refuse(common::Error error);
@@ -63,13 +69,21 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   awaitable<void> linger();
   NextHead next_head();
   void begin_waiting();
+  /// Closes, as soon as the caller has received what was passed to it or is gone.
+  void end();
   void close();
   void close_socket();
 
   InputBuffer& body_input() { return reading_large_ ? body_ : input_; }
   void make_room_for_body();
   awaitable<bool> send_continue();
-  std::optional<std::size_t> send_now(std::span<const asio::const_buffer> pieces, std::size_t skip);
+  awaitable<void> send_response(LocalResponse response, int descriptor);
+  std::optional<std::size_t> send_now(std::span<const asio::const_buffer> pieces, std::size_t skip,
+                                      int descriptor = no_descriptor);
+  /// Notes what became of a descriptor, right after `sent` bytes were sent with it. False: nothing was.
+  bool was_passed(std::optional<std::size_t> sent);
+  /// Whether the caller has not read all that was sent to it.
+  bool has_unread();
   bool will_close() const;
   void watch_caller();
 
@@ -101,7 +115,8 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   http1::BodyDecoder decoder_{http1::BodyLength{}};
   common::Error refusal_;
 
-  common::UniqueFd passed_;  // goes with the first byte that is sent
+  bool passed_descriptor_ = false;
+  std::shared_ptr<HttpSession> unreceived_;  // this, while in the phase of that name
 
   std::move_only_function<void()> gone_action_;
   asio::cancellation_signal stop_watching_;

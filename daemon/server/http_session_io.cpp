@@ -1,6 +1,8 @@
 // Bodies and responses of a session. A coroutine of a handler may read the body while another writes the
 // response, so each direction has a deadline of its own; as a deadline cancels every wait of the connection,
 // a wait that ended without its own deadline simply goes on.
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -9,6 +11,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <system_error>
 
 #include "daemon/http1/gathered_body.hpp"
 #include "daemon/server/http_session.hpp"
@@ -194,7 +197,40 @@ awaitable<bool> HttpSession::drain_body() {
   co_return good;
 }
 
-awaitable<void> HttpSession::respond(LocalResponse response) {
+bool HttpSession::has_unread() {
+  int unread = 0;
+  return ::ioctl(socket_.native_handle(), SIOCOUTQ, &unread) == 0 && unread > 0;
+}
+
+// Only to a caller that reads: whoever does not could use up what may be under way to all of them.
+awaitable<bool> HttpSession::respond_passing(int descriptor, LocalResponse response) {
+  if (has_unread()) {
+    state_->parts.metrics.page_withheld("unread");
+    co_return false;
+  }
+  co_await send_response(std::move(response), descriptor);
+  co_return written_;
+}
+
+bool HttpSession::was_passed(std::optional<std::size_t> sent) {
+  const std::error_code failure{sent ? EAGAIN : errno, std::generic_category()};
+  passed_descriptor_ = passed_descriptor_ || (sent && *sent > 0);
+  if (sent && *sent > 0) {
+    state_->parts.metrics.page_passed();
+    state_->passing_refused = false;
+    return true;
+  }
+  written_ = false;
+  if (failure == std::errc::broken_pipe || failure == std::errc::connection_reset) return false;
+  state_->parts.metrics.page_withheld("refused");
+  if (!std::exchange(state_->passing_refused, true)) {
+    state_->parts.log.warning("page_refused",
+                              {{"detail", "the kernel passes no page to callers: " + failure.message()}});
+  }
+  return false;
+}
+
+awaitable<void> HttpSession::send_response(LocalResponse response, int descriptor) {
   if (written_) throw std::logic_error("a second response to one request");
   const bool close = will_close();
   std::string& head = state_->head_scratch;
@@ -223,8 +259,8 @@ awaitable<void> HttpSession::respond(LocalResponse response) {
       asio::buffer(head), asio::const_buffer(body.data(), body_sent ? body.size() : 0)};
   const std::size_t total = total_size(pieces);
   written_ = true;
-  passed_ = std::move(response.descriptor);
-  const auto sent = send_now(pieces, 0);
+  const auto sent = send_now(pieces, 0, descriptor);
+  if (descriptor != no_descriptor && !was_passed(sent)) co_return;
   bool whole = sent && *sent == total;
   if (sent && !whole) {
     const std::string own_head = head;  // the scratch is everybody's
@@ -248,9 +284,9 @@ void HttpSession::finish_response(bool keep_alive) {
   keep_alive_ = keep_alive && head_.keep_alive;
 }
 
-std::optional<std::size_t> HttpSession::send_now(std::span<const asio::const_buffer> pieces,
-                                                 std::size_t skip) {
-  if (skip == 0 && !passed_ && total_size(pieces) <= cheaply_joined)
+std::optional<std::size_t> HttpSession::send_now(std::span<const asio::const_buffer> pieces, std::size_t skip,
+                                                 int descriptor) {
+  if (skip == 0 && descriptor == no_descriptor && total_size(pieces) <= cheaply_joined)
     return send_joined(socket_.native_handle(), pieces);
   std::size_t sent = skip;
   while (true) {
@@ -273,10 +309,10 @@ std::optional<std::size_t> HttpSession::send_now(std::span<const asio::const_buf
     msghdr message{};
     message.msg_iov = vectors.data();
     message.msg_iovlen = count;
-    Passing passing{message, passed_.get()};
+    Passing passing{message, descriptor};
     const ssize_t taken = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (taken >= 0) {
-      passed_.reset();
+      descriptor = no_descriptor;
       sent += static_cast<std::size_t>(taken);
       if (static_cast<std::size_t>(taken) < offered) return sent;
     } else if (errno == EAGAIN) {

@@ -37,7 +37,8 @@ struct ServerState {
   std::move_only_function<void()> on_empty;
 
   BufferPool buffers;
-  std::string head_scratch;  // for one synchronous write at a time
+  bool passing_refused = false;  // as the log knows it
+  std::string head_scratch;      // for one synchronous write at a time
 
   std::optional<common::Timer> drain_deadline;
 

@@ -122,11 +122,15 @@ awaitable<void> TokensHandler::answer_with_page(Exchange& exchange, const Catalo
   }
   const Token& token = *result->token;
   audit(exchange, name, token);
-  auto page = client.tokens->page_of(variant, token);
-  LocalResponse response{.extra_headers = "Cache-Control: no-store\r\n"};
-  response.body = page_document(token, name, timers_.now(), static_cast<bool>(page));
-  response.descriptor = std::move(page);
-  co_await exchange.respond(std::move(response));
+  const auto response = [&](bool with_page) {
+    return LocalResponse{.body = page_document(token, name, timers_.now(), with_page),
+                         .extra_headers = "Cache-Control: no-store\r\n"};
+  };
+  if (const auto page = client.tokens->page_of(variant, token)) {
+    const bool passed = co_await exchange.respond_passing(page.get(), response(true));
+    if (passed) co_return;
+  }
+  co_await exchange.respond(response(false));
 }
 
 void TokensHandler::audit(const Exchange& exchange, const std::string& client, const Token& token) {

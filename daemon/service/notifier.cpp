@@ -6,13 +6,26 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
-#include <string>
 
 namespace grantd::daemon {
 namespace {
 
-void notify(const std::string& message) { ::sd_notify(0, message.c_str()); }
+constexpr std::chrono::milliseconds first_pause{20};
+constexpr std::chrono::milliseconds longest_pause{2560};
+// By then it is more than a manager that is busy.
+constexpr std::chrono::milliseconds pause_to_tell_of{320};
+
+std::string_view environment(const char* name) {
+  const char* value = ::secure_getenv(name);
+  return value != nullptr ? value : "";
+}
+
+// Nothing that is no number.
+std::size_t number_of(std::string_view text) {
+  std::size_t number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return failed == std::errc{} && end == text.data() + text.size() ? number : 0;
+}
 
 // What orders a reload's messages for the service manager is CLOCK_MONOTONIC (sd_notify(3)).
 std::string monotonic_microseconds() {
@@ -22,38 +35,76 @@ std::string monotonic_microseconds() {
   return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(since).count());
 }
 
+// Memory has nothing to poll for.
+std::string holding(const std::string& name) { return "FDSTORE=1\nFDPOLL=0\nFDNAME=" + name; }
+
 }  // namespace
 
-Notifier::Notifier() : has_manager_(::secure_getenv("NOTIFY_SOCKET") != nullptr) {
+Notifier::Notifier(common::TimerQueue& timers, common::Logger& log)
+    : log_(log),
+      has_manager_(!environment("NOTIFY_SOCKET").empty()),
+      socket_(environment("NOTIFY_SOCKET")),
+      pause_(first_pause),
+      again_(timers, [this] { send_waiting(); }) {
+  if (has_manager_) store_size_ = number_of(environment("FDSTORE"));
   std::uint64_t microseconds = 0;
   if (::sd_watchdog_enabled(0, &microseconds) > 0) watchdog_ = std::chrono::microseconds{microseconds};
 }
 
-void Notifier::ready(std::string_view status) const { notify("READY=1\nSTATUS=" + std::string{status}); }
+void Notifier::ready(std::string_view status) { tell("READY=1\nSTATUS=" + std::string{status}); }
 
-void Notifier::reloading() const { notify("RELOADING=1\nMONOTONIC_USEC=" + monotonic_microseconds()); }
+void Notifier::reloading() { tell("RELOADING=1\nMONOTONIC_USEC=" + monotonic_microseconds()); }
 
-void Notifier::stopping(std::string_view status) const {
-  notify("STOPPING=1\nSTATUS=" + std::string{status});
+void Notifier::stopping(std::string_view status) { tell("STOPPING=1\nSTATUS=" + std::string{status}); }
+
+void Notifier::alive() {
+  if (has_manager_) static_cast<void>(socket_.send("WATCHDOG=1"));
 }
 
-void Notifier::hold(const std::string& name, int descriptor) const {
-  // Memory has nothing to poll for.
-  const std::string message = "FDSTORE=1\nFDPOLL=0\nFDNAME=" + name;
-  ::sd_pid_notify_with_fds(0, 0, message.c_str(), &descriptor, 1);
+void Notifier::hold(const std::string& name, int descriptor) { store({holding(name), descriptor}); }
+
+bool Notifier::hold_now(const std::string& name, int descriptor) {
+  if (!has_manager_) return false;
+  // What is to be released yet may be what there is no room beside.
+  if (!stored_.empty()) send_waiting();
+  return stored_.empty() && !socket_.send(holding(name), descriptor);
 }
 
-std::size_t Notifier::store_size() const {
-  constexpr std::size_t of_the_shipped_unit = 4096;
-  constexpr std::size_t least = 8;
-  const char* told = ::secure_getenv("FDSTORE");
-  std::size_t size = of_the_shipped_unit;
-  if (told != nullptr) std::from_chars(told, told + std::strlen(told), size);
-  return std::max(size, least);
+void Notifier::release(const std::string& name) { store({"FDSTOREREMOVE=1\nFDNAME=" + name}); }
+
+void Notifier::tell(std::string message) {
+  if (!has_manager_) return;
+  state_ = Message{std::move(message)};
+  send_waiting();
 }
 
-void Notifier::release(const std::string& name) const { notify("FDSTOREREMOVE=1\nFDNAME=" + name); }
+void Notifier::store(Message message) {
+  if (!has_manager_) return;
+  stored_.push_back(std::move(message));
+  send_waiting();
+}
 
-void Notifier::alive() const { notify("WATCHDOG=1"); }
+// How the daemon is goes first: the manager may be kept from holding a descriptor by other things than being
+// busy.
+void Notifier::send_waiting() {
+  if (state_ && sent(*state_)) state_.reset();
+  while (!stored_.empty() && sent(stored_.front())) stored_.pop_front();
+  if (!state_ && stored_.empty()) {
+    pause_ = first_pause;
+    again_.disarm();
+    return;
+  }
+  if (again_.armed()) return;
+  if (pause_ == pause_to_tell_of)
+    log_.warning("service_manager_silent", {{"detail", "it takes no messages: " + failure_.message()}});
+  again_.arm_after(pause_);
+  pause_ = std::min(2 * pause_, longest_pause);
+}
+
+bool Notifier::sent(const Message& message) {
+  const std::error_code failure = socket_.send(message.text, message.descriptor);
+  if (failure) failure_ = failure;
+  return !failure;
+}
 
 }  // namespace grantd::daemon

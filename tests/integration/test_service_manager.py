@@ -1,12 +1,14 @@
 """What the daemon tells the service manager that started it, and the sockets it takes from it. The test plays the manager's
 part of sd_notify(3) and sd_listen_fds(3)."""
 
+import queue
 import re
 import signal
 import sys
 
 import pytest
 
+import token_page
 from grantd import client, patience, until
 from service_manager import Manager
 
@@ -42,9 +44,8 @@ def test_a_daemon_that_cannot_start_never_says_ready(managed):
     daemon.launch()
     daemon.expected_status = daemon.process.wait(patience)
     assert daemon.expected_status == 1
-    manager.socket.settimeout(0.1)
-    with pytest.raises(TimeoutError):
-        manager.message()
+    with pytest.raises(queue.Empty):
+        manager.message(0.1)
 
 
 @pytest.mark.parametrize("way", ["request", "signal"])
@@ -91,6 +92,34 @@ def test_nobody_is_fed_where_there_is_no_watchdog(managed):
     daemon.stop()
     seen = [manager.message() for _ in range(2)]
     assert not any("WATCHDOG" in message for message in seen)
+
+
+def test_a_manager_that_does_not_read_holds_up_nobody_and_is_told_everything_later(managed):
+    daemon, manager = managed(WATCHDOG_USEC="30000", FDSTORE="8")
+    with manager.busy():
+        daemon.start()
+        until(lambda: daemon.reload().status == 204 and daemon.events("service_manager_silent"), interval=0.05)
+        for _ in range(100):
+            assert daemon.get_token("a").status == 200
+        without_page = token_page.ask(daemon.socket, "a")
+        assert without_page.descriptor is None and without_page.document["access_token"]
+    assert manager.message_with("READY")["STATUS"] == "Serving 2 clients and 0 APIs"
+    assert manager.message_with("WATCHDOG")
+    until(lambda: [name for name, _ in manager.held] == ["tokens"])
+    with_page = token_page.ask(daemon.socket, "a")
+    assert with_page.descriptor is not None
+    with_page.close()
+    until(lambda: len(manager.held) == 2)
+    daemon.stop()
+
+
+def test_a_manager_that_is_not_there_is_no_reason_not_to_serve(make_daemon, authorization_server):
+    daemon = make_daemon({"clients": {"a": client(authorization_server)}})
+    daemon.environment = {"NOTIFY_SOCKET": str(daemon.directory / "gone"), "FDSTORE": "8", "WATCHDOG_USEC": "30000"}
+    daemon.start()
+    assert token_page.ask(daemon.socket, "a").document["access_token"]
+    until(lambda: daemon.events("service_manager_silent"))
+    assert daemon.events("no_page")
 
 
 # Started in place of the daemon: makes a socket as the manager would, and becomes the daemon with it as descriptor 3.

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -272,13 +273,47 @@ def test_a_page_whose_rules_or_definition_changed_is_closed_at_the_next_start(se
 
 def test_a_page_that_cannot_be_held_is_not_given_away(service, authorization_server, pages):
     clients = {f"c{number}": client(authorization_server) for number in range(8)}
-    serving = service({"clients": clients}, FDSTORE="8").start()
+    serving = service({"clients": clients}, store_size=7).start()
     given = [pages(serving.daemon, name) for name in clients]
     assert [page.descriptor is not None for page in given] == [True] * 6 + [False] * 2
     assert all(page.document.get("access_token") for page in given[6:])
     assert len(page_names(serving)) == 6
     serving.daemon.delete_token("c0")
     assert pages(serving.daemon, "c7").descriptor is not None
+    assert serving.daemon.metric("grantd_pages_passed_total") == 7
+    assert serving.daemon.metric("grantd_pages_withheld_total", reason="not_held") == 2
+
+
+@pytest.mark.parametrize("size, told", [(0, 0), (1, 1), (4096, None), (4096, "many")])
+def test_where_nobody_said_that_pages_are_held_none_is_given_away(service, authorization_server, pages, size, told):
+    serving = service({"clients": {"a": client(authorization_server)}}, store_size=size, told_size=told).start()
+    answer = pages(serving.daemon, "a")
+    assert answer.descriptor is None and answer.document["access_token"]
+    assert page_names(serving) == []
+    before = serving.daemon.get_token("a").token
+    serving.restart(signal.SIGKILL)
+    assert (serving.daemon.get_token("a").token == before) == (size > 0)
+
+
+def test_a_page_that_cannot_be_closed_any_more_is_logged(service, authorization_server, pages):
+    serving = service({"clients": {"a": client(authorization_server)}}, store_size=1, told_size=2).start()
+    assert pages(serving.daemon, "a").descriptor is not None
+    serving.restart(signal.SIGKILL)
+    [line] = until(lambda: serving.daemon.events("stored_page_missing"))
+    assert "client=a" in line and "FileDescriptorStoreMax" in line
+
+
+def test_a_page_that_was_left_half_closed_is_not_given_away_again(service, authorization_server, pages):
+    serving = service({"clients": {"a": client(authorization_server)}}).start()
+    page = pages(serving.daemon, "a")
+    serving.end(signal.SIGKILL)
+    [held] = [descriptor for name, descriptor in serving.manager.held if name.startswith("page-")]
+    os.pwrite(held, struct.pack("=I", CLOSED), 12)
+    serving.again()
+    assert page.wiped()
+    assert pages(serving.daemon, "a").state == OPEN
+    assert serving.daemon.get_token("a").token == pages(serving.daemon, "a").token
+    assert authorization_server.count == 1
 
 
 def test_pages_leave_no_descriptor_and_no_memory_behind(start_daemon, authorization_server, pages):
