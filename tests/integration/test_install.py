@@ -151,6 +151,14 @@ def test_the_service_keeps_what_peer_identity_needs(units):
         assert re.search(rf"^{re.escape(line)}$", text, re.M), line
 
 
+def test_the_service_is_told_how_much_is_held_for_it(units):
+    text = (units / "grantd.service").read_text()
+    version = int(run("systemctl", "--version").split()[1])
+    [most] = re.findall(r"^FileDescriptorStoreMax=(\d+)$", text, re.M)
+    # Later ones tell it themselves, and this would override what they say.
+    assert re.findall(r"^Environment=FDSTORE=(.*)$", text, re.M) == ([most] if version < 254 else [])
+
+
 def test_the_socket_is_for_the_callers_group(units):
     text = (units / "grantd.socket").read_text()
     for line in ("ListenStream=/run/grantd/grantd.sock", "SocketMode=0660", "SocketUser=grantd", "SocketGroup=grantd-clients"):

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import signal
+from pathlib import Path
 
 import pytest
 
 import authorization_server as answers
+import token_page
 from grantd import client, until
 from service_manager import Service
 
@@ -148,6 +151,31 @@ def test_no_more_than_the_live_tokens_stay_in_memory(service, authorization_serv
     assert [token for token in seen if token.encode() in content] == seen[-1:]
     serving.daemon.delete_token("a")
     assert seen[-1].encode() not in os.pread(memory, 1 << 20, 0)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("limit, locked", [(0, False), (1 << 20, True)])
+def test_what_is_held_is_locked_in_memory_where_that_may_be(service, authorization_server, limit, locked):
+    serving = service(a=client(authorization_server))
+    serving.daemon.directory.chmod(0o777)
+    serving.manager.path.chmod(0o666)
+    os.chown(serving.daemon.config, 64001, 64001)
+    as_another_user = ["prlimit", f"--memlock={limit}", "setpriv", "--reuid", "64001", "--regid", "64001", "--clear-groups"]
+    serving.daemon.wrapper = as_another_user
+    serving.start()
+    serving.end(signal.SIGKILL)
+    serving.manager.pass_on_to(serving.daemon)
+    serving.daemon.wrapper = [*as_another_user, *serving.daemon.wrapper]
+    serving.start()
+    token_page.ask(serving.daemon.socket, "a").close()
+
+    def locked_kib():
+        status = Path(f"/proc/{serving.daemon.process.pid}/status").read_text()
+        return int(re.search(r"VmLck:\s+(\d+) kB", status)[1])
+
+    # The tokens' memory and a page.
+    assert locked_kib() >= 64 + 4 if locked else locked_kib() == 0
+    until(lambda: len(serving.daemon.events("memory_not_locked")) == (0 if locked else 3))
 
 
 def test_nothing_is_kept_without_a_manager(make_daemon, authorization_server):
