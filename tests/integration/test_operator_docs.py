@@ -82,7 +82,8 @@ def test_the_guide_lists_exactly_the_exported_metrics(exported):
 
 def test_the_guide_names_every_result_source_and_event(exported):
     for metric, label in (("grantd_token_requests_total", "result"), ("grantd_tokens_served_total", "source"),
-                          ("grantd_audit_events_total", "event"), ("grantd_reloads_total", "result")):
+                          ("grantd_audit_events_total", "event"), ("grantd_reloads_total", "result"),
+                          ("grantd_pages_withheld_total", "reason")):
         assert listed()[metric][1][label] == exported[metric][1][label], metric
 
 

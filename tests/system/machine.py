@@ -135,10 +135,14 @@ class Machine:
         """Runs a command as a service of the machine's systemd."""
         return self.run(*in_unit(unit, properties), *command, **options)
 
+    def start(self, *command, user=None):
+        """Runs a command without waiting for it: a Popen object with pipes."""
+        return subprocess.Popen(self._inside([*map(str, command)], user), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                text=True, env=surroundings)
+
     def start_in_unit(self, unit, *command):
-        """The same without waiting for it: a Popen object with pipes."""
-        return subprocess.Popen(self._inside([*in_unit(unit), *map(str, command)]), stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE, text=True, env=surroundings)
+        """The same as a service of the machine's systemd."""
+        return self.start(*in_unit(unit), *command)
 
     def ask(self, target, unit=None, user=None, method="GET", wrapper=(), properties=(), shown=True):
         """An answer of grantd to curl, run by `user` in the service `unit`, or in none. What `wrapper`, a command that ends

@@ -56,3 +56,18 @@ sys.stdin.read()
 os.kill(child, signal.SIGKILL)
 os.waitpid(child, 0)
 """
+
+# CLIENT: asks for its token page, says "page", or "token" where it got that instead, and at each line of its standard input
+# the page's state.
+page_reader = r"""
+import mmap, socket, struct, sys
+
+connection = socket.socket(socket.AF_UNIX)
+connection.connect("/run/grantd/grantd.sock")
+connection.sendall(f"GET /v1/tokens/{sys.argv[1]}/page HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+answer, descriptors, _, _ = socket.recv_fds(connection, 65536, 4)
+print("page" if descriptors else "token" if b"access_token" in answer else answer, flush=True)
+for line in sys.stdin:
+    page = mmap.mmap(descriptors[0], 0, prot=mmap.PROT_READ)
+    print(struct.unpack_from("=I", page, 12)[0], flush=True)
+"""
