@@ -89,7 +89,7 @@ void TokenPages::begin(PageHolder holder, std::multimap<std::string, common::Uni
     } else {
       log_.warning("stored_page_dropped",
                    {{"name", name}, {"reason", "what the service manager held " + memory.error()}});
-      state_->holder->release(name);
+      left_.emplace(name, std::nullopt);
     }
   }
 }
@@ -141,7 +141,8 @@ std::unique_ptr<PublishedPage> TokenPages::take(const std::string& client, const
                    "then; see FileDescriptorStoreMax and FDSTORE"}});
     return nullptr;
   }
-  auto page = std::make_unique<Page>(state_, found->first, std::move(found->second), std::move(kept.kept));
+  if (!found->second) return nullptr;
+  auto page = std::make_unique<Page>(state_, found->first, std::move(*found->second), std::move(kept.kept));
   left_.erase(found);
   if (page->holds(token)) return page;
   log_.warning("stored_page_dropped",
@@ -151,7 +152,7 @@ std::unique_ptr<PublishedPage> TokenPages::take(const std::string& client, const
 
 void TokenPages::close_untaken() {
   for (auto& [name, memory] : left_) {
-    memory.close();
+    if (memory) memory->close();
     state_->holder->release(name);
   }
   left_.clear();

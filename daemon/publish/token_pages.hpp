@@ -68,7 +68,7 @@ class TokenPages {
   Metrics& metrics_;
   KeptTokens& kept_;
   std::shared_ptr<State> state_;  // owned here alone; a Page looks whether it is still there
-  std::map<std::string, TokenPageMemory> left_;
+  std::map<std::string, std::optional<TokenPageMemory>> left_;  // none: it is of no use
   bool complained_ = false;
   bool told_of_swap_ = false;
 };

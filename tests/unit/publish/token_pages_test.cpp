@@ -200,9 +200,11 @@ TEST_CASE("token pages: what is left of a page that was being closed is wiped an
   p.next();
   CHECK(is_wiped(reader));
   CHECK_FALSE(p.take(Processes::token()));
+  p.pages->close_untaken();
   CHECK(p.store.empty());
   CHECK(p.log.has("event=stored_page_dropped"));
   CHECK(p.log.has("is closed"));
+  CHECK(p.log.lines().size() == 1);
   CHECK(p.publish(Processes::token()));
 }
 
@@ -217,8 +219,10 @@ TEST_CASE("token pages: a page that this version cannot have written is closed")
   CHECK(state_of(reader) == State::closed);
   CHECK(is_wiped(reader));
   CHECK_FALSE(p.take(Processes::token()));
+  p.pages->close_untaken();
   CHECK(p.store.empty());
   CHECK(p.log.has("event=stored_page_dropped"));
+  CHECK(p.log.lines().size() == 1);
 }
 
 TEST_CASE("token pages: a page that does not hold its token as it is now is closed") {
@@ -241,6 +245,7 @@ TEST_CASE("token pages: what the holder has that is no page is released") {
   UniqueFd zeros = common::make_sealed_memory("test", 4096, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
   p.store.emplace("page-zeros", ::dup(zeros.get()));
   p.next();
+  p.pages->close_untaken();
   CHECK(p.store.empty());
   CHECK(p.log.count("event=stored_page_dropped name=page-") == 2);
 }
