@@ -81,7 +81,8 @@ class Machine:
         self.hierarchy = hierarchy
         self.name = f"grantd-{hierarchy}-{secrets.token_hex(4)}"
         self.log = bare_root.folder / f"{hierarchy}.log"
-        options = [f"--bind-ro={bare_root.packages_folder}:/packages"]
+        # A container may lock no memory otherwise, as a machine lets anybody.
+        options = [f"--bind-ro={bare_root.packages_folder}:/packages", "--system-call-filter=@memlock"]
         with self.log.open("w") as log:
             self._keeper = subprocess.Popen([sys.executable, str(keeper), self.name, hierarchy, str(bare_root.make()), *options],
                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
