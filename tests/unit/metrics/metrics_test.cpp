@@ -104,6 +104,17 @@ TEST_CASE("metrics: connections are counted as they come and go") {
   CHECK(sample(metrics, "grantd_connections_refused_total") == "1");
 }
 
+TEST_CASE("metrics: pages are counted as passed, or as withheld by reason, from 0 on") {
+  Metrics metrics{start};
+  metrics.page_passed();
+  metrics.page_withheld("unread");
+  metrics.page_withheld("unread");
+  CHECK(sample(metrics, "grantd_pages_passed_total") == "1");
+  CHECK(sample(metrics, "grantd_pages_withheld_total{reason=\"unread\"}") == "2");
+  CHECK(sample(metrics, "grantd_pages_withheld_total{reason=\"not_held\"}") == "0");
+  CHECK(sample(metrics, "grantd_pages_withheld_total{reason=\"refused\"}") == "0");
+}
+
 TEST_CASE("metrics: the limit of connections is the one in force") {
   Metrics metrics{start};
   metrics.connections_limited_to(4096);
