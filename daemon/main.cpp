@@ -25,6 +25,7 @@ constexpr const char* footer =
 struct Arguments {
   std::string config = grantd::config::default_file;
   bool check = false;
+  bool check_text = false;
 };
 
 // systemd.exec(5): the variable names device and inode of the journal's stream. A program with an output of
@@ -45,7 +46,8 @@ int print_errors(const std::vector<grantd::config::ConfigError>& errors, const c
 int check(const Arguments& arguments) {
   const auto configuration = grantd::daemon::read_configuration(arguments.config);
   if (!configuration) return print_errors(configuration.error());
-  if (!configuration->machine_errors.empty()) return print_errors(configuration->machine_errors);
+  if (!arguments.check_text && !configuration->machine_errors.empty())
+    return print_errors(configuration->machine_errors);
   std::printf("%s: no errors, %zu clients, %zu apis\n", arguments.config.c_str(),
               configuration->settings->clients.size(), configuration->settings->apis.size());
   return EXIT_SUCCESS;
@@ -92,10 +94,13 @@ int main(int argc, char** argv) {
       ->type_name("FILE")
       ->capture_default_str();
   parser.add_flag("--check", arguments.check, "Check the configuration and exit");
+  parser.add_flag("--check-text", arguments.check_text,
+                  "The same without the files, keys and accounts that it names: what keeps the daemon from "
+                  "starting");
   try {
     parser.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return parser.exit(error) == 0 ? EXIT_SUCCESS : exit_usage;
   }
-  return arguments.check ? check(arguments) : serve(arguments);
+  return arguments.check || arguments.check_text ? check(arguments) : serve(arguments);
 }

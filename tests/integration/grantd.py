@@ -241,9 +241,9 @@ def grantctl(*arguments, socket=None, text=None, environment=None, timeout=patie
                           env={**surroundings, **(environment or {})})
 
 
-def check(configuration_file, program=None):
+def check(configuration_file, program=None, option="--check"):
     """Runs `grantd --config FILE --check`."""
-    command = [str(program or daemon_program), "--config", str(configuration_file), "--check"]
+    command = [str(program or daemon_program), "--config", str(configuration_file), option]
     return subprocess.run(command, capture_output=True, text=True, timeout=patience)
 
 

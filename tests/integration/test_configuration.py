@@ -210,6 +210,15 @@ def test_what_is_wrong_with_the_machine_fails_the_check_alone(write, directory, 
     result = check(file)
     assert result.returncode == 78
     assert mention in result.stderr
+    result = check(file, option="--check-text")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_what_is_wrong_with_the_text_fails_the_check_of_it_with_the_same_errors(write):
+    file = write(valid + "scoope = 'x'\n")
+    whole, of_text = check(file), check(file, option="--check-text")
+    assert of_text.returncode == 78 and "scoope" in of_text.stderr
+    assert of_text.stderr == whole.stderr
 
 
 def test_grantctl_check_says_the_same_as_the_daemon(write):

@@ -129,11 +129,12 @@ def units(installed):
 
 
 def test_systemd_finds_no_mistake_in_the_units(units, installed, tmp_path):
-    for name in ("grantd.socket", "grantd.service"):
+    names = ("grantd.socket", "grantd.service", "grantd-pause.service")
+    for name in names:
         text = (units / name).read_text()
         (tmp_path / name).write_text(re.sub(r"=/\S*/bin/", f"={installed}/bin/", text))
-    checked = subprocess.run(["systemd-analyze", "verify", tmp_path / "grantd.service", tmp_path / "grantd.socket"],
-                             capture_output=True, text=True, timeout=60)
+    checked = subprocess.run(["systemd-analyze", "verify", *(tmp_path / name for name in names)], capture_output=True,
+                             text=True, timeout=60)
     assert checked.returncode == 0 and "grantd" not in checked.stderr, checked.stderr
 
 
@@ -146,7 +147,7 @@ def test_the_service_is_exposed_no_more_than_1_5(units):
 def test_the_service_keeps_what_peer_identity_needs(units):
     text = (units / "grantd.service").read_text()
     assert not re.search(r"^(PrivateUsers|ProtectProc)=", text, re.M)
-    for line in ("Type=notify", "RestartPreventExitStatus=78", "Restart=on-failure", "MemorySwapMax=0", "User=grantd",
+    for line in ("Type=notify", "StartLimitIntervalSec=0", "RestartPreventExitStatus=78", "Restart=on-failure", "MemorySwapMax=0", "User=grantd",
                  "Group=grantd", "CapabilityBoundingSet="):
         assert re.search(rf"^{re.escape(line)}$", text, re.M), line
 

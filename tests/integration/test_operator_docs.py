@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from authorization_server import answer, close, hang, oauth_error, token
-from grantd import api, check, client, control_program, new_secret, until
+from grantd import api, check, client, control_program, daemon_program, new_secret, until
 
 root = Path(__file__).parents[2]
 guide = (root / "docs/operations.md").read_text()
@@ -221,14 +221,16 @@ def guided(make_daemon, authorization_server, api_server):
 def test_the_guides_configuration_and_commands_work(guided):
     assert check(guided.config).returncode == 0
     blocks = "\n".join(re.findall(r"^ *```sh\n(.*?)^ *```", guide, re.M | re.S))
-    commands = re.findall(r"^ *(?:sudo (?:-u \w+ |runuser -u \w+ -- )?)?((?:grantctl|curl) .*)$", blocks, re.M)
-    assert {command.split()[1] for command in commands} >= {"check", "token", "doctor"}
+    commands = re.findall(r"^ *(?:sudo (?:-u \w+ |runuser -u \w+ -- )?)?((?:grantctl|grantd|curl) .*?)(?: && sudo systemctl .*)?$",
+                          blocks, re.M)
+    assert {command.split()[1] for command in commands} >= {"check", "token", "doctor", "--check-text"}
     surroundings = {**os.environ, "GRANTD_SOCKET": str(guided.socket)}
     for command in commands:
         here = command.replace("/run/grantd/grantd.sock", str(guided.socket))
         here = here.replace("grantctl", str(control_program), 1)
         if command == "grantctl check":
             here += f" {guided.config}"
+        here = re.sub(r"^grantd ", f"{daemon_program} --config {guided.config} ", here)
         done = subprocess.run(["sh", "-c", here], env=surroundings, capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, (command, done)
 

@@ -88,10 +88,12 @@ def test_the_daemons_package_has_all_that_a_machine_needs(unpacked):
     units = "/usr/lib" if (unpacked / "grantd/usr/lib/systemd").exists() else "/lib"
     assert found >= {
         "/etc/grantd/grantd.toml", "/etc/grantd/conf.d/", "/etc/grantd/secrets/", "/usr/bin/grantd", "/usr/bin/grantctl",
-        f"{units}/systemd/system/grantd.socket", f"{units}/systemd/system/grantd.service", "/usr/lib/sysusers.d/grantd.conf",
+        *(f"{units}/systemd/system/{name}" for name in ("grantd.socket", "grantd.service", "grantd-pause.service")),
+        "/usr/lib/sysusers.d/grantd.conf",
         "/usr/share/man/man8/grantd.8.gz", "/usr/share/man/man1/grantctl.1.gz", "/usr/share/man/man5/grantd.toml.5.gz",
         "/usr/share/bash-completion/completions/grantd", "/usr/share/bash-completion/completions/grantctl",
-        "/usr/share/doc/grantd/copyright", "/usr/share/doc/grantd/examples/grantd-full.toml"}
+        "/usr/share/doc/grantd/copyright", "/usr/share/doc/grantd/examples/grantd-full.toml",
+        "/usr/share/doc/grantd/prometheus/alerts.yml", "/usr/share/doc/grantd/prometheus/dashboard.json"}
     elsewhere = [path for path in found if not re.match(
         r"/etc/grantd/|/usr/bin/|(/usr)?/lib/systemd/system/|/usr/lib/sysusers.d/|/usr/share/(man|doc|lintian|bash-completion)/", path)]
     assert not elsewhere
@@ -162,6 +164,11 @@ def test_an_upgrade_restarts_a_running_service_in_one_step_and_leaves_the_socket
     assert not (unpacked / "grantd/DEBIAN/preinst").exists()
     before = script(unpacked, "prerm")
     assert len(re.findall(r"deb-systemd-invoke stop", before)) == len(re.findall(r'"\$1" = "?remove"?', before)) == 2
+
+
+def test_an_upgrade_asks_the_new_version_about_the_configuration_before_it_restarts(unpacked):
+    assert_in_order(script(unpacked, "postinst"), "deb-systemd-invoke start 'grantd.socket'", "daemon-reload", '[ -n "$2" ]',
+                    "--check-text", "deb-systemd-invoke try-restart 'grantd.service'", "refuses the configuration")
 
 
 def test_purging_removes_overrides_before_the_group_that_they_name(unpacked):

@@ -61,15 +61,21 @@ class Answer:
     def code(self):
         return self.json().get("code")
 
+    @classmethod
+    def of(cls, stdout, stderr, exit_status):
+        """What `curl` printed."""
+        body, _, status = stdout.rpartition("\n")
+        return cls(int(status or 0), body or stderr, exit_status)
+
 
 def in_unit(unit, properties=()):
     return ["systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--unit={unit}",
             *(f"--property={item}" for item in properties)]
 
 
-def curl(target, method="GET"):
-    """A command that prints the body of grantd's answer and, in a line of its own, the status."""
-    return ["curl", "--silent", "--show-error", "--max-time", "40", "--request", method, "--write-out", "\n%{http_code}",
+def curl(target, method="GET", patience=40):
+    """A command that prints the body of grantd's answer and, in a line of its own, the status; it waits `patience` seconds."""
+    return ["curl", "--silent", "--show-error", "--max-time", str(patience), "--request", method, "--write-out", "\n%{http_code}",
             "--unix-socket", "/run/grantd/grantd.sock", "http://localhost" + target]
 
 
@@ -145,24 +151,37 @@ class Machine:
         """The same as a service of the machine's systemd."""
         return self.start(*in_unit(unit), *command)
 
-    def ask(self, target, unit=None, user=None, method="GET", wrapper=(), properties=(), shown=True):
+    def ask(self, target, unit=None, user=None, method="GET", wrapper=(), properties=(), shown=True,
+            patience=40):
         """An answer of grantd to curl, run by `user` in the service `unit`, or in none. What `wrapper`, a command that ends
         with running another, says beforehand goes to stderr and is in the transcript."""
-        command = [*wrapper, *curl(target, method)]
+        command = [*wrapper, *curl(target, method, patience)]
         if unit:
             properties = [*properties, *([f"User={user}"] if user else [])]
             result = self.run_in_unit(unit, *command, properties=properties, check=False, shown=False)
         else:
             result = self.run(*command, user=user, check=False, shown=False)
-        body, _, status = result.stdout.rpartition("\n")
-        answer = Answer(int(status or 0), body or result.stderr, result.returncode)
+        answer = Answer.of(result.stdout, result.stderr, result.returncode)
         if shown:
-            said = [f"  {line}" for line in [*result.stderr.splitlines(), f"{answer.status} {body}"]]
+            said = [f"  {line}" for line in [*result.stderr.splitlines(), f"{answer.status} {answer.body}"]]
             self.say("\n".join([f"{user or 'root'}{f' in {unit}' if unit else ''}: {method} {target}", *said]))
         return answer
 
     def ask_token(self, client, **options):
         return self.ask(f"/v1/tokens/{client}", **options)
+
+    def ask_and_wait(self, target, user):
+        """Connects and asks, without waiting for the answer: a function that does, and returns it."""
+        self.say(f"{user}: GET {target}")
+        caller = subprocess.Popen(self._inside(curl(target), user), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, env=surroundings)
+
+        def answer():
+            answered = Answer.of(*caller.communicate(timeout=patience), caller.returncode)
+            self.say(f"{user}, who waited: GET {target}\n  {answered.status} {answered.body}")
+            return answered
+
+        return answer
 
     def path(self, name):
         """A file of the machine, seen from outside."""

@@ -1,9 +1,8 @@
-"""The socket is there, and the service comes with the first connection; stop, start, reload, and what is wrong."""
+"""The socket is there, and the service comes with the first connection; stop, start, reload, and unwanted ends."""
 
 import signal
 
 from grantd import client
-from machine import until
 from service import socket_file
 
 
@@ -65,28 +64,6 @@ def test_a_bad_reload_fails_and_the_old_configuration_goes_on_serving(service, m
     assert "the last reload was refused" in service.properties("StatusText")["StatusText"]
     assert "client_id" in machine.wait_for_journal("client_idd", logged)[0]
     assert authorization_server.count == 1
-
-
-def test_a_configuration_with_an_error_is_not_started_again_and_again(service, machine, authorization_server):
-    service.write_configuration("[clients.a]\nclient_idd = 'x'\n")
-    assert service.systemctl("start", check=False).returncode != 0
-    ended = service.properties("ActiveState", "Result", "ExecMainStatus", "NRestarts")
-    assert ended == {"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "78", "NRestarts": "0"}
-    service.configure(clients={"a": client(authorization_server)})
-    assert machine.ask_token("a", user="alice").status == 200
-
-
-def test_connections_that_met_an_error_in_the_configuration_work_once_it_is_mended(service, machine, authorization_server):
-    service.write_configuration("[clients.a]\nclient_idd = 'x'\n")
-    assert machine.ask_token("a", user="alice").status == 0
-    until(lambda: service.state == "failed")
-    machine.run("systemctl", "show", "--property=ActiveState,Result", "grantd.socket")
-    service.configure(clients={"a": client(authorization_server)})
-    # systemd has counted the attempts to start, five of which within ten seconds are all it makes.
-    machine.run("systemctl", "reset-failed", "grantd.service", "grantd.socket")
-    service.systemctl("restart")
-    assert service.get("ActiveState", unit="grantd.socket") == "active"
-    assert machine.ask_token("a", user="alice").status == 200
 
 
 def test_a_daemon_that_hangs_is_killed_by_the_watchdog_and_the_next_call_works(service, machine, authorization_server):

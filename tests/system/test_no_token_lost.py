@@ -35,7 +35,7 @@ def restart(service):
 
 
 def reinstall(service):
-    service.machine.run("sh", "-c", "apt-get install --quiet=2 --yes --reinstall /packages/grantd_*.deb")
+    service.reinstall()
 
 
 def crash(number):
@@ -74,10 +74,36 @@ def test_the_same_tokens_are_served_without_a_new_request(serving, machine, auth
 
 def test_tokens_outlive_one_end_after_another(serving, machine, authorization_server):
     before = tokens(machine)
-    for way in (restart, crash(signal.SIGKILL), restart):
+    for way in (restart, crash(signal.SIGKILL), reinstall, crash(signal.SIGABRT), restart, crash(signal.SIGKILL), restart):
         way(serving)
-        machine.run("systemctl", "reset-failed", "grantd.service", shown=False)
     assert tokens(machine) == before
+    assert authorization_server.count == 2
+
+
+def test_callers_of_a_daemon_that_crashes_over_and_over_wait_and_lose_nothing(serving, machine, authorization_server):
+    before = tokens(machine)
+    pause = machine.get_property("grantd-pause.service", "InactiveExitTimestampMonotonic")
+    crashes = 12  # within about ten seconds; five starts are what systemd has patience for by default
+    for number in range(crashes):
+        machine.run("sh", "-c", f"kill -KILL {serving.main_pid}", shown=number == 0)
+        assert tokens(machine) == before
+    assert serving.properties("NRestarts", "ActiveState") == {"NRestarts": str(crashes), "ActiveState": "active"}
+    # Crashes are followed by a start without it.
+    assert machine.get_property("grantd-pause.service", "InactiveExitTimestampMonotonic") == pause
+    machine.say(f"token requests: {authorization_server.count}")
+    assert authorization_server.count == 2
+
+
+def test_who_connects_while_the_daemon_is_down_after_a_crash_waits_for_the_next(serving, machine, authorization_server):
+    before = tokens(machine)
+    serving.drop_in("RestartSec=5s")
+    machine.run("sh", "-c", f"kill -KILL {serving.main_pid}")
+    until(lambda: serving.get("SubState") == "auto-restart")
+    waiting = [machine.ask_and_wait(f"/v1/tokens/{name}", user="alice") for name in names]
+    until(lambda: serving.get("SubState", unit="grantd.socket") == "running")
+    assert serving.get("SubState") == "auto-restart"
+    assert {name: answer().json()["access_token"] for name, answer in zip(names, waiting)} == {
+        name: value for name, (value, _) in before.items()}
     assert authorization_server.count == 2
 
 

@@ -48,8 +48,13 @@ def test_the_first_token_needs_nothing_but_a_definition(installed, bare_machine,
 
 def test_purging_leaves_nothing(installed, bare_machine, before):
     bare_machine.write("/etc/grantd/conf.d/more.toml", "", mode=0o640)
+    # Not even of a failure a moment ago, after which callers wait.
+    installed.write_configuration("wrong = 1\n")
+    installed.systemctl("restart", check=False)
+    caller = bare_machine.ask_and_wait("/v1/tokens/a", user="alice")
     listed = bare_machine.run("dpkg", "--listfiles", "grantd", "libgrantd1", "libgrantd-dev", shown=False).stdout.splitlines()
     bare_machine.run("apt-get", "purge", "--quiet=2", "--option=Dpkg::Use-Pty=0", "--yes", "grantd", "libgrantd1", "libgrantd-dev")
+    assert caller().status == 0
     left = files(bare_machine) - before
     bare_machine.say(f"files of the packages before: {len(set(listed) - before)}; left: {sorted(left)}")
     assert left == set()
