@@ -147,8 +147,8 @@ def test_the_service_is_exposed_no_more_than_1_5(units):
 def test_the_service_keeps_what_peer_identity_needs(units):
     text = (units / "grantd.service").read_text()
     assert not re.search(r"^(PrivateUsers|ProtectProc)=", text, re.M)
-    for line in ("Type=notify", "StartLimitIntervalSec=0", "RestartPreventExitStatus=78", "Restart=on-failure", "MemorySwapMax=0", "User=grantd",
-                 "Group=grantd", "CapabilityBoundingSet="):
+    for line in ("Type=notify", "StartLimitIntervalSec=0", "RestartPreventExitStatus=78", "Restart=on-failure",
+                 "MemorySwapMax=0", "User=grantd", "Group=grantd", "CapabilityBoundingSet="):
         assert re.search(rf"^{re.escape(line)}$", text, re.M), line
 
 

@@ -71,3 +71,35 @@ for line in sys.stdin:
     page = mmap.mmap(descriptors[0], 0, prot=mmap.PROT_READ)
     print(struct.unpack_from("=I", page, 12)[0], flush=True)
 """
+
+# USER FIRST NUMBER CLIENT...: as a process of USER that has the subordinate users from FIRST on becomes the one of that number
+# and asks for tokens; prints the statuses. What newuidmap does for USER is done here by root.
+subordinate_caller = r"""
+import ctypes, os, pwd, socket, sys
+
+user, first, number, clients = pwd.getpwnam(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
+apart, leaving = os.pipe()
+mapped, mapping = os.pipe()
+child = os.fork()
+if child == 0:
+    os.initgroups(user.pw_name, user.pw_gid)
+    os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    clone_newuser = 0x10000000
+    assert ctypes.CDLL(None).unshare(clone_newuser) == 0
+    os.write(leaving, b".")
+    os.read(mapped, 1)
+    os.setresuid(number, number, number)
+    for client in clients:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect("/run/grantd/grantd.sock")
+        connection.sendall(f"GET /v1/tokens/{client} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        print(connection.recv(65536).split(b" ")[1].decode(), flush=True)
+    os._exit(0)
+os.read(apart, 1)
+for kind in ("uid", "gid"):
+    with open(f"/proc/{child}/{kind}_map", "w") as file:
+        file.write(f"0 {first} 65536")
+os.write(mapping, b".")
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""

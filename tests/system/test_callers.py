@@ -9,7 +9,7 @@ from grantd import client
 from local_http import Connection
 from machine import curl
 from problems import assert_problem
-from programs_inside import leaving_callers, process_with_number
+from programs_inside import leaving_callers, process_with_number, subordinate_caller
 from service import socket_file
 
 # Shows the groups of the process that becomes curl.
@@ -122,6 +122,13 @@ def test_a_process_in_another_user_name_space_is_the_user_outside(machine):
     assert machine.ask_token("billing", unit="billing.service", user="alice", wrapper=wrapper).status == 200
     assert_denied(machine.ask_token("root-alone", unit="x.service", user="alice", wrapper=wrapper), "root-alone")
     assert_denied(machine.ask_token("billing", unit="x.service", user="alice", wrapper=wrapper), "billing")
+
+
+def test_a_members_subordinate_users_are_users_of_their_own_in_the_members_group(machine):
+    logged = machine.journal_so_far()
+    asked = machine.run("python3", "-c", subordinate_caller, "alice", 100000, 5, "group", "alice-alone", "root-alone")
+    assert asked.stdout.split() == ["200", "403", "403"]
+    assert "uid=100005" in machine.wait_for_journal("event=token_handed_out client=group", logged)[0]
 
 
 def test_a_process_in_another_process_name_space_has_the_unit_it_has_outside(machine):
