@@ -167,7 +167,7 @@ def test_an_upgrade_restarts_a_running_service_in_one_step_and_leaves_the_socket
 
 
 def test_an_upgrade_asks_the_new_version_about_the_configuration_before_it_restarts(unpacked):
-    assert_in_order(script(unpacked, "postinst"), "deb-systemd-invoke start 'grantd.socket'", "daemon-reload", '[ -n "$2" ]',
+    assert_in_order(script(unpacked, "postinst"), "daemon-reload", "deb-systemd-invoke start 'grantd.socket'", '[ -n "$2" ]',
                     "--check-text", "deb-systemd-invoke try-restart 'grantd.service'", "refuses the configuration")
 
 
