@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
+#include <optional>
 #include <string_view>
 
 #include "common/clock.hpp"
@@ -55,9 +55,10 @@ static_assert(offsetof(Head, version) == 8 && offsetof(Head, state) == 12 && off
               offsetof(Head, min_valid) == 40 && offsetof(Head, sizes) == 48);
 
 using Word = std::uint64_t;
-inline constexpr std::size_t largest_token = 16384;
+inline constexpr std::uint32_t longest_type = 16;
+inline constexpr std::uint32_t longest_token = 16384;
 /// Scope and version are bounded by the response that they came in.
-inline constexpr std::size_t largest_page = std::size_t{2} << 20;
+inline constexpr std::uint32_t largest_page = std::uint32_t{2} << 20;
 
 constexpr std::size_t text_size(const Sizes& sizes) {
   return std::size_t{sizes.type} + 1 + sizes.token + sizes.scope + sizes.version;
@@ -119,7 +120,15 @@ inline void close(void* page, std::size_t mapped) {
   for (std::size_t i = 0; i < count; ++i) detail::store(detail::words_of(page)[i], 0);
 }
 
-/// One mapped page, for reading. Does not own the mapping. Any thread.
+/// Of a page of which at least the head is mapped: whether what has been read of it is to be believed, where
+/// that was read before an acquire fence.
+inline bool is_open(const void* page, std::memory_order order = std::memory_order_acquire) {
+  // Loads alone, which memory that may only be read allows.
+  auto& word = const_cast<std::uint32_t&>(static_cast<const Head*>(page)->state);
+  return std::atomic_ref{word}.load(order) == static_cast<std::uint32_t>(State::open);
+}
+
+/// One page that is mapped whole, for reading. Does not own the mapping. Any thread.
 class Reader {
  public:
   /// Whether it is a page at all, of whatever layout.
@@ -127,40 +136,52 @@ class Reader {
     return size >= sizeof(Head) &&
            std::memcmp(static_cast<const Head*>(mapped)->magic, magic, sizeof magic) == 0;
   }
-  /// Whether what is mapped there is a page whose parts lie within it. Once true it stays true for the same
-  /// mapping: nobody can change the head of a page but for the state.
-  static bool is_page(const void* mapped, std::size_t size) {
-    if (!is_any_page(mapped, size)) return false;
-    const Head& head = *static_cast<const Head*>(mapped);
-    return head.version == layout_version && head.sizes.type <= 16 && head.sizes.type > 0 &&
-           head.sizes.token > 0 && head.sizes.token <= largest_token && head.sizes.scope <= largest_page &&
-           head.sizes.version <= largest_page && page_size(head.sizes) <= size;
+  /// Nothing where what is mapped there is no page whose parts lie within it. Every word of the head is read
+  /// once, so that not even a writer that breaks its promise can lead a reader out of the mapping.
+  static std::optional<Reader> of(const void* mapped, std::size_t size) {
+    if (!is_any_page(mapped, size)) return std::nullopt;
+    Head& shared = detail::head_of(const_cast<void*>(mapped));
+    const auto load = [](auto& member) { return std::atomic_ref{member}.load(std::memory_order_relaxed); };
+    Head head{.magic = {},
+              .version = load(shared.version),
+              .state = 0,
+              .obtained = load(shared.obtained),
+              .expires = load(shared.expires),
+              .expires_at = load(shared.expires_at),
+              .min_valid = load(shared.min_valid),
+              .sizes = {.type = load(shared.sizes.type),
+                        .token = load(shared.sizes.token),
+                        .scope = load(shared.sizes.scope),
+                        .version = load(shared.sizes.version)}};
+    if (head.version != layout_version || !are_possible(head.sizes) || page_size(head.sizes) > size)
+      return std::nullopt;
+    std::memcpy(head.magic, magic, sizeof magic);
+    return Reader{mapped, head};
   }
-  /// `page` has been found to be one.
-  explicit Reader(const void* page) : page_(page) {}
 
-  const Head& head() const { return *static_cast<const Head*>(page_); }
-  bool is_open() const { return state(std::memory_order_acquire) == State::open; }
-  /// Copies the text, text_size(head().sizes) bytes, into `out`, which has room for whole words. False: the
-  /// page has been closed, and `out` holds nothing of use.
+  /// All of it but the state, which is `empty` here.
+  const Head& head() const { return head_; }
+  std::size_t text_words() const { return (page_size(head_.sizes) - sizeof(Head)) / sizeof(Word); }
+  /// Copies the text into `out`, which has room for `text_words`. False: the page has been closed, and `out`
+  /// holds nothing of use.
   bool copy_text(Word* out) const {
-    if (!is_open()) return false;
-    const std::size_t count = (page_size(head().sizes) - sizeof(Head)) / sizeof(Word);
+    if (!is_open(page_)) return false;
     Word* words = detail::words_of(const_cast<void*>(page_));
-    for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t i = 0; i < text_words(); ++i)
       out[i] = std::atomic_ref{words[i]}.load(std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_acquire);
-    return state(std::memory_order_relaxed) == State::open;
+    return is_open(page_, std::memory_order_relaxed);
   }
 
  private:
-  State state(std::memory_order order) const {
-    // Loads alone, which memory that may only be read allows.
-    auto& word = const_cast<std::uint32_t&>(head().state);
-    return static_cast<State>(std::atomic_ref{word}.load(order));
+  Reader(const void* page, const Head& head) : page_(page), head_(head) {}
+  static bool are_possible(const Sizes& sizes) {
+    return sizes.type > 0 && sizes.type <= longest_type && sizes.token > 0 && sizes.token <= longest_token &&
+           sizes.scope <= largest_page && sizes.version <= largest_page;
   }
 
   const void* page_;
+  Head head_;
 };
 
 }  // namespace grantd::token_page

@@ -2,13 +2,13 @@
 // the caller's change of mind alike, and no thread is needed.
 #include "client-lib/src/call_wait.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdint>
 #include <utility>
 
 #include "grantd/error.hpp"
@@ -26,12 +26,15 @@ CallWait::CallWait(milliseconds timeout, std::stop_token stop)
     : timeout_(timeout), deadline_(Clock::now() + timeout), stop_(std::move(stop)) {
   check();
   if (!stop_.stop_possible()) return;
-  wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake_) throw Error("internal_error", "the process has no file descriptor left");
-  on_stop_.emplace(stop_, [fd = wake_.get()] {
-    const std::uint64_t one = 1;
-    // Cannot fail: the counter is far from full.
-    static_cast<void>(!::write(fd, &one, sizeof one));
+  // A pipe, for an eventfd has no inode to be known by.
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    throw Error("internal_error", "the process has no file descriptor left");
+  woken_ = OwnDescriptor{ends[0]};
+  wake_ = OwnDescriptor{ends[1]};
+  on_stop_.emplace(stop_, [this] {
+    // Cannot fail: the pipe is empty.
+    if (wake_.is_intact()) static_cast<void>(!::write(wake_.get(), "", 1));
   });
 }
 
@@ -54,7 +57,7 @@ void CallWait::pause(milliseconds duration) {
 std::optional<short> CallWait::wait(int fd, short events, Clock::time_point until) const {
   // Without a stop token the second descriptor is -1, which poll ignores.
   std::array<pollfd, 2> waited{pollfd{.fd = fd, .events = events, .revents = 0},
-                               pollfd{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
+                               pollfd{.fd = woken_.get(), .events = POLLIN, .revents = 0}};
   while (true) {
     const auto left = std::chrono::ceil<milliseconds>(until - Clock::now());
     if (left <= milliseconds{0}) return std::nullopt;
@@ -62,7 +65,10 @@ std::optional<short> CallWait::wait(int fd, short events, Clock::time_point unti
     const int count = ::poll(waited.data(), waited.size(), bounded);
     if (count < 0 && errno != EINTR) throw Error("internal_error", "waiting for the daemon failed");
     if (count <= 0) continue;
-    if (waited[1].revents != 0) throw_cancelled();
+    if (waited[1].revents != 0) {
+      check();
+      waited[1].fd = -1;  // somebody else's by now
+    }
     return waited[0].revents;
   }
 }

@@ -5,7 +5,7 @@
 #include <optional>
 #include <stop_token>
 
-#include "common/unique_fd.hpp"
+#include "client-lib/src/own_descriptor.hpp"
 
 namespace grantd::detail {
 
@@ -14,7 +14,7 @@ class CallWait {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// `timeout` counts from now. Needs a descriptor where `stop` can stop at all.
+  /// `timeout` counts from now. Needs two descriptors where `stop` can stop at all.
   CallWait(std::chrono::milliseconds timeout, std::stop_token stop);
   CallWait(const CallWait&) = delete;
   CallWait& operator=(const CallWait&) = delete;
@@ -37,7 +37,8 @@ class CallWait {
   std::chrono::milliseconds timeout_;
   Clock::time_point deadline_;
   std::stop_token stop_;
-  common::UniqueFd wake_;                                             // readable once stopped
+  OwnDescriptor woken_;                                               // readable once stopped
+  OwnDescriptor wake_;                                                // its other end
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;  // goes before what it writes to
 };
 

@@ -7,6 +7,7 @@
 #include "client-lib/src/json.hpp"
 #include "client-lib/src/local_call.hpp"
 #include "client-lib/src/request_head.hpp"
+#include "client-lib/src/token_block.hpp"
 #include "client-lib/src/token_call.hpp"
 #include "common/local_api.hpp"
 
@@ -14,9 +15,22 @@ namespace grantd {
 
 Client::Client(const ClientOptions& options) : connector_(std::make_shared<detail::Connector>(options)) {}
 
+// What most calls are: no request to look at, and nothing that another thread writes.
+Token Client::get_access_token(std::string_view name) const {
+  Token token;
+  const auto fill = [&token](const detail::TokenText& text) { detail::TokenBlock::fill(token, text); };
+  if (!connector_->pages().copy(name, detail::PageSlot::usual_validity, fill))
+    token = detail::get_token(*connector_, name, {}, {});
+  return token;
+}
+
 Token Client::get_access_token(std::string_view name, const TokenRequest& request,
-                               std::stop_token stop) const {
-  return detail::get_token(*connector_, name, request, std::move(stop));
+                               const std::stop_token& stop) const {
+  Token token;
+  const auto fill = [&token](const detail::TokenText& text) { detail::TokenBlock::fill(token, text); };
+  if (stop.stop_requested() || !detail::copy_from_page(*connector_, name, request, fill))
+    token = detail::get_token(*connector_, name, request, stop);
+  return token;
 }
 
 HttpClient Client::http(std::string_view api) const { return HttpClient{connector_, api}; }

@@ -11,15 +11,16 @@
 
 namespace grantd::detail {
 
-Connection::Connection(common::UniqueFd socket)
+Connection::Connection(OwnDescriptor socket)
     : socket_(std::move(socket)), buffer_(std::make_unique_for_overwrite<char[]>(buffer_size)) {}
 
 Connection::~Connection() {
   // A child process may hold a copy of the descriptor; the daemon is to see the end all the same.
-  if (socket_) ::shutdown(socket_.get(), SHUT_RDWR);
+  if (socket_.is_intact()) ::shutdown(socket_.get(), SHUT_RDWR);
 }
 
 bool Connection::is_quiet() const {
+  if (!is_intact()) return false;
   pollfd waited{.fd = socket_.get(), .events = POLLIN, .revents = 0};
   return ::poll(&waited, 1, 0) == 0;
 }
@@ -27,7 +28,7 @@ bool Connection::is_quiet() const {
 std::size_t max_socket_path() { return sizeof(sockaddr_un::sun_path) - 1; }
 
 std::unique_ptr<Connection> connect_once(const std::string& path, std::error_code& error) {
-  common::UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  OwnDescriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (!socket) {
     error.assign(errno, std::generic_category());
     return nullptr;

@@ -8,7 +8,7 @@
 #include <string>
 #include <system_error>
 
-#include "common/unique_fd.hpp"
+#include "client-lib/src/own_descriptor.hpp"
 
 namespace grantd::detail {
 
@@ -17,12 +17,14 @@ class Connection {
  public:
   static constexpr std::size_t buffer_size = std::size_t{64} * 1024;
 
-  explicit Connection(common::UniqueFd socket);
+  explicit Connection(OwnDescriptor socket);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   int fd() const { return socket_.get(); }
+  /// Whether `fd` still is this connection, and not what somebody has put in its place.
+  bool is_intact() const { return socket_.is_intact(); }
   /// Memory for what is received. Wiped after every call, for there may have been a token in it.
   std::span<char> buffer() { return {buffer_.get(), buffer_size}; }
   /// Whether it may be used for another request: still open, and nothing has come unasked.
@@ -35,7 +37,7 @@ class Connection {
   std::chrono::steady_clock::time_point idle_since{};
 
  private:
-  common::UniqueFd socket_;
+  OwnDescriptor socket_;
   std::unique_ptr<char[]> buffer_;
 };
 

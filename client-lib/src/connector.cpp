@@ -43,7 +43,7 @@ milliseconds checked_timeout(milliseconds timeout) {
 }
 
 /// As recv(2); of descriptors that came along (unix(7)) the first is kept, and no other.
-ssize_t receive_with_descriptor(int socket, std::span<char> buffer, common::UniqueFd& passed) {
+ssize_t receive_with_descriptor(int socket, std::span<char> buffer, OwnDescriptor& passed) {
   alignas(cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];
   iovec room{buffer.data(), buffer.size()};
   msghdr message{};
@@ -59,7 +59,7 @@ ssize_t receive_with_descriptor(int socket, std::span<char> buffer, common::Uniq
     for (std::size_t i = 0; i < count; ++i) {
       int descriptor = -1;
       ::memcpy(&descriptor, CMSG_DATA(head) + i * sizeof descriptor, sizeof descriptor);
-      common::UniqueFd owned{descriptor};
+      OwnDescriptor owned{descriptor};
       if (!passed) passed = std::move(owned);
     }
   }
@@ -82,6 +82,7 @@ class Attempt {
 
   /// Sends and receives once.
   void step(CallWait& wait) {
+    if (!connection_.is_intact()) return end();
     if (sending_) sending_ = sender_.send_some(connection_.fd()) && !sender_.done();
     const short events = sending_ ? POLLIN | POLLOUT : POLLIN;
     const short ready = wait.ready(connection_.fd(), events);
@@ -98,16 +99,18 @@ class Attempt {
   }
 
  private:
+  void end() {
+    closed_ = true;
+    parser_.end();
+  }
+
   void receive() {
+    if (!connection_.is_intact()) return end();
     const auto buffer = connection_.buffer();
-    common::UniqueFd passed;
+    OwnDescriptor passed;
     const ssize_t size = receive_with_descriptor(connection_.fd(), buffer, passed);
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
-    if (size <= 0) {
-      closed_ = true;
-      parser_.end();
-      return;
-    }
+    if (size <= 0) return end();
     received_most_ = std::max(received_most_, static_cast<std::size_t>(size));
     if (passed) taker_.descriptor(std::move(passed));
     take({buffer.data(), static_cast<std::size_t>(size)});

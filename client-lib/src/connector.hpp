@@ -24,7 +24,7 @@ class ResponseTaker {
   virtual void head(const ResponseHead& head) = 0;
   virtual void body(std::string_view piece) = 0;
   /// Was passed with the response.
-  virtual void descriptor(common::UniqueFd /*passed*/) {}
+  virtual void descriptor(OwnDescriptor /*passed*/) {}
   /// The response has broken off after its head.
   [[noreturn]] virtual void broken_off() = 0;
 };

@@ -27,7 +27,7 @@ class AnswerTaker final : public ResponseTaker {
     }
     answer.body.append(piece);
   }
-  void descriptor(common::UniqueFd passed) override { answer.descriptor = std::move(passed); }
+  void descriptor(OwnDescriptor passed) override { answer.descriptor = std::move(passed); }
   void broken_off() override { throw Error("daemon_unreachable", "the daemon's answer broke off"); }
 
   LocalAnswer answer;

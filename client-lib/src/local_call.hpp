@@ -20,7 +20,7 @@ struct LocalRequest {
 struct LocalAnswer {
   ResponseHead head{};
   common::Secret body{};
-  common::UniqueFd descriptor{};  // that was passed with it
+  OwnDescriptor descriptor{};  // that was passed with it
 };
 
 /// The daemon's answer, whatever its status. One of more than 16 MiB is an Error.

@@ -1,108 +1,23 @@
-// A reader may be stopped at any instruction while another thread replaces what it reads. So a slot keeps its
-// address range for ever, and a replacement is prepared elsewhere and moved into the range by the kernel in
-// one step: what a reader reads is the old memory or the new one, never a byte that is being written, and
-// always there. A number that changes with every replacement tells the reader afterwards whether it was all
-// of one kind.
-//
-//   range:  [ the page's first memory page, shared with the daemon: the state ][ own copy: times, sizes, text
-//   ]
+// Open addressing without removal: what is over is not taken out but written over. A slot that is used again
+// for another key may stay in its former place as well, where nobody finds it any more: its hash says so. A
+// table that has become too small is left where it is, for somebody may be reading in it; all of them
+// together are smaller than the last one twice over.
 #include "client-lib/src/page_cache.hpp"
-
-#include <fcntl.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <functional>
 #include <memory>
 #include <new>
-#include <utility>
-#include <vector>
 
-#include "client-lib/src/token_block.hpp"
 #include "client-lib/src/token_call.hpp"
-#include "common/ascii.hpp"
-#include "common/sealed_memory.hpp"
-#include "common/token_page.hpp"
 
 namespace grantd::detail {
 namespace {
 
-using PageReader = token_page::Reader;
+constexpr std::size_t least_entries = 16;
+constexpr std::size_t longest_search = 32;
 
-constexpr int page_seals = F_SEAL_GROW | F_SEAL_SHRINK;
-constexpr std::size_t least_range = std::size_t{16} * 1024;
-constexpr int leave_out_of_cores_and_children[] = {MADV_DONTDUMP, MADV_DONTFORK};
-
-std::size_t memory_page() {
-  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return size;
-}
-
-std::size_t whole_pages(std::size_t size) {
-  const std::size_t page = memory_page();
-  return (size + page - 1) / page * page;
-}
-
-void keep_private(void* memory, std::size_t size) {
-  for (const int advice : leave_out_of_cores_and_children) ::madvise(memory, size, advice);
-}
-
-std::int64_t boottime() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
-}
-
-/// What stands in a range behind the shared page.
-struct OwnCopy {
-  token_page::Sizes sizes;
-  std::int64_t expires;
-  std::int64_t expires_at;
-  std::int64_t min_valid;
-
-  const char* text() const { return reinterpret_cast<const char*>(this + 1); }
-};
-
-// What could break out of a header is no token.
-bool is_token(const token_page::Sizes& sizes, std::string_view text) {
-  const std::string_view type = text.substr(0, sizes.type);
-  const std::string_view token = text.substr(sizes.type + 1, sizes.token);
-  const std::string_view version = text.substr(text.size() - sizes.version);
-  const auto visible = [](std::string_view part) {
-    return !part.empty() && std::ranges::all_of(part, ascii::is_visible);
-  };
-  return (type == "Bearer" || type == "DPoP") && text[sizes.type] == ' ' && visible(token) &&
-         visible(version);
-}
-
-/// A page mapped whole, for the moment in which it is taken over.
-class Mapped {
- public:
-  explicit Mapped(int descriptor) {
-    const auto size = common::sealed_size(descriptor, page_seals);
-    if (!size || *size < sizeof(token_page::Head) || *size > token_page::largest_page * 2) return;
-    void* base = common::map_sealed_memory(descriptor, *size, PROT_READ);
-    if (base == nullptr) return;
-    base_ = base;
-    size_ = *size;
-  }
-  ~Mapped() {
-    if (base_ != nullptr) ::munmap(base_, size_);
-  }
-  Mapped(const Mapped&) = delete;
-  Mapped& operator=(const Mapped&) = delete;
-
-  bool is_page() const { return base_ != nullptr && PageReader::is_page(base_, size_); }
-  PageReader reader() const { return PageReader{base_}; }
-
- private:
-  void* base_ = nullptr;
-  std::size_t size_ = 0;
-};
+std::size_t hash_of(std::string_view key) { return std::hash<std::string_view>{}(key); }
 
 }  // namespace
 
@@ -118,170 +33,140 @@ PageKey::PageKey(std::string_view client, const TokenRequest& request) : name(cl
   changed.append(client).append("\n").append(token_request({}, what).json.reveal());
 }
 
-struct PageCache::Slot {
-  const std::string key;
-  const std::size_t hash;
-  Slot* const next;
-  /// Odd while the range is being replaced.
-  std::atomic<std::uint64_t> sequence = 0;
-  /// Of the process in which the range is there; 0: nowhere yet.
-  std::atomic<std::uint64_t> generation = 0;
-  std::atomic<char*> range = nullptr;
-  // The writer's.
-  std::size_t range_size = 0;
-  std::size_t own_size = 0;
-  std::vector<std::pair<char*, std::size_t>> outgrown{};
+struct PageCache::Table {
+  explicit Table(std::size_t entries_count, Table* earlier)
+      : mask(entries_count - 1),
+        before(earlier),
+        entries(std::make_unique<std::atomic<PageSlot*>[]>(entries_count)) {}
 
-  const OwnCopy& own(const char* base) const {
-    return *reinterpret_cast<const OwnCopy*>(base + memory_page());
-  }
-  bool make_range(std::size_t size, std::uint64_t current);
-  bool replace(int descriptor, void* prepared, std::size_t size);
-};
-
-// One that is too small stays where it is: somebody may be reading in it.
-bool PageCache::Slot::make_range(std::size_t size, std::uint64_t current) {
-  const bool here = generation.load(std::memory_order_relaxed) == current;
-  if (here && range_size >= size) return true;
-  std::size_t wanted = here ? range_size * 2 : least_range;
-  if (here) outgrown.emplace_back(range.load(std::memory_order_relaxed), range_size);
-  if (!here) outgrown.clear();  // the parent's
-  while (wanted < size) wanted *= 2;
-  // To be read at any time, also where nothing stands yet.
-  void* made = ::mmap(nullptr, wanted, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (made == MAP_FAILED) return false;
-  keep_private(made, wanted);
-  range.store(static_cast<char*>(made), std::memory_order_relaxed);
-  range_size = wanted;
-  own_size = 0;
-  return true;
-}
-
-// Raw system calls: a tool that watches memory would take the replacement for a write by this thread.
-bool PageCache::Slot::replace(int descriptor, void* prepared, std::size_t size) {
-  char* const base = range.load(std::memory_order_relaxed);
-  const std::size_t page = memory_page();
-  const long mapped = ::syscall(SYS_mmap, base, page, PROT_READ, MAP_SHARED | MAP_FIXED, descriptor, 0L);
-  if (mapped == -1) return false;
-  keep_private(base, page);
-  if (::syscall(SYS_mremap, prepared, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, base + page) == -1)
-    return false;
-  // What is left of a longer one before.
-  if (own_size > size) {
-    constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-    ::syscall(SYS_mmap, base + page + size, own_size - size, PROT_READ, flags, -1, 0L);
-    keep_private(base + page + size, own_size - size);
-  }
-  own_size = size;
-  return true;
-}
-
-PageCache::~PageCache() {
-  const std::uint64_t current = generation_.current();
-  for (auto& bucket : buckets_) {
-    for (Slot* slot = bucket.load(std::memory_order_relaxed); slot != nullptr;) {
-      const std::unique_ptr<Slot> owned{slot};
-      slot = slot->next;
-      if (owned->generation.load(std::memory_order_relaxed) == current) {
-        owned->outgrown.emplace_back(owned->range.load(std::memory_order_relaxed), owned->range_size);
-        for (const auto& [range, size] : owned->outgrown) ::munmap(range, size);
-      }
+  std::atomic<PageSlot*>& at(std::size_t hash, std::size_t step) { return entries[(hash + step) & mask]; }
+  std::size_t search() const { return std::min(longest_search, mask + 1); }
+  void add(PageSlot* slot) {
+    for (std::size_t step = 0; step < search(); ++step) {
+      auto& entry = at(slot->hash(), step);
+      if (entry.load(std::memory_order_relaxed) != nullptr) continue;
+      entry.store(slot, std::memory_order_release);
+      ++used;
+      return;
     }
   }
-}
 
-std::optional<Token> PageCache::find(std::string_view key,
-                                     std::optional<std::chrono::seconds> min_valid) noexcept {
-  const Slot* slot = slot_of(key, std::hash<std::string_view>{}(key));
-  if (slot == nullptr) return std::nullopt;
-  const std::uint64_t before = slot->sequence.load(std::memory_order_acquire);
-  if ((before & 1) != 0 || slot->generation.load(std::memory_order_relaxed) != generation_.current())
-    return std::nullopt;
-  const char* const base = slot->range.load(std::memory_order_relaxed);
-  const PageReader page{base};
-  if (!page.is_open()) return std::nullopt;
-  const OwnCopy own = slot->own(base);
-  const std::int64_t left = own.expires - boottime();
-  const std::int64_t least =
-      min_valid ? std::chrono::nanoseconds{std::min(*min_valid, std::chrono::seconds{1 << 30})}.count()
-                : own.min_valid;
-  if (left <= 0 || left < least) return std::nullopt;
-  const auto still = [slot, before] {
-    std::atomic_thread_fence(std::memory_order_acquire);
-    return slot->sequence.load(std::memory_order_relaxed) == before;
-  };
-  if (!still()) return std::nullopt;
-  std::optional<Token> token{TokenBlock::make(own.sizes, own.expires_at, slot->own(base).text())};
-  if (!still()) return std::nullopt;
-  return token;
-}
+  const std::size_t mask;
+  Table* const before;
+  const std::unique_ptr<std::atomic<PageSlot*>[]> entries;
+  std::size_t used = 0;
+};
 
-std::optional<Token> PageCache::read(int descriptor) {
-  const Mapped mapped{descriptor};
-  if (!mapped.is_page()) return std::nullopt;
-  const token_page::Head& head = mapped.reader().head();
-  auto words = std::make_unique_for_overwrite<token_page::Word[]>(
-      (token_page::page_size(head.sizes) - sizeof head) / sizeof(token_page::Word));
-  const bool whole = mapped.reader().copy_text(words.get());
-  std::optional<Token> token;
-  if (whole &&
-      is_token(head.sizes, {reinterpret_cast<const char*>(words.get()), token_page::text_size(head.sizes)}))
-    token = TokenBlock::make(head.sizes, head.expires_at, reinterpret_cast<const char*>(words.get()));
-  ::explicit_bzero(words.get(), token_page::page_size(head.sizes) - sizeof head);
-  return token;
-}
-
-PageCache::Slot* PageCache::slot_of(std::string_view key, std::size_t hash) const noexcept {
-  Slot* slot = buckets_[hash % bucket_count].load(std::memory_order_acquire);
-  while (slot != nullptr && (slot->hash != hash || slot->key != key)) slot = slot->next;
-  return slot;
-}
-
-PageCache::Slot* PageCache::add_slot(std::string_view key, std::size_t hash) {
-  if (slots_ == most_slots) return nullptr;
-  auto& bucket = buckets_[hash % bucket_count];
-  auto* slot =
-      new Slot{.key = std::string{key}, .hash = hash, .next = bucket.load(std::memory_order_relaxed)};
-  bucket.store(slot, std::memory_order_release);
-  ++slots_;
-  return slot;
-}
-
-bool PageCache::lock() {
-  const std::uint64_t current = generation_.current();
-  std::uint64_t holder = writer_.load(std::memory_order_relaxed);
-  return holder != current && writer_.compare_exchange_strong(holder, current, std::memory_order_acquire);
-}
-
-void PageCache::keep(std::string_view key, int descriptor) {
-  const Mapped mapped{descriptor};
-  if (!mapped.is_page() || !lock()) return;
-  const token_page::Head& head = mapped.reader().head();
-  const std::size_t size = whole_pages(sizeof(OwnCopy) + token_page::page_size(head.sizes));
-  void* prepared = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (prepared == MAP_FAILED) return unlock();
-  keep_private(prepared, size);
-  auto* own = new (prepared) OwnCopy{.sizes = head.sizes,
-                                     .expires = head.expires,
-                                     .expires_at = head.expires_at,
-                                     .min_valid = head.min_valid};
-  const std::size_t hash = std::hash<std::string_view>{}(key);
-  Slot* slot = slot_of(key, hash);
-  if (mapped.reader().copy_text(reinterpret_cast<token_page::Word*>(own + 1)) &&
-      ::mprotect(prepared, size, PROT_READ) == 0 &&
-      (slot != nullptr || (slot = add_slot(key, hash)) != nullptr)) {
-    const std::uint64_t current = generation_.current();
-    const std::uint64_t sequence = slot->sequence.load(std::memory_order_relaxed) | 1;
-    slot->sequence.store(sequence, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);
-    const bool moved =
-        slot->make_range(memory_page() + size, current) && slot->replace(descriptor, prepared, size);
-    slot->generation.store(moved ? current : 0, std::memory_order_relaxed);
-    slot->sequence.store(sequence + 1, std::memory_order_release);
-    if (moved) return unlock();
+/// One writer at a time; nobody waits. One that was at work in the parent of a forked child is not there any
+/// more.
+class PageCache::WriterLock {
+ public:
+  WriterLock(std::atomic<std::uint64_t>& writer, std::uint64_t generation) : writer_(writer) {
+    std::uint64_t holder = writer_.load(std::memory_order_relaxed);
+    held_ = holder != generation &&
+            writer_.compare_exchange_strong(holder, generation, std::memory_order_acquire);
   }
-  ::munmap(prepared, size);
-  unlock();
+  ~WriterLock() {
+    if (held_) writer_.store(0, std::memory_order_release);
+  }
+  WriterLock(const WriterLock&) = delete;
+  WriterLock& operator=(const WriterLock&) = delete;
+
+  bool held() const { return held_; }
+
+ private:
+  std::atomic<std::uint64_t>& writer_;
+  bool held_;
+};
+
+PageCache::~PageCache() {
+  const std::uint64_t generation = generation_.current();
+  while (slots_ != nullptr) {
+    const std::unique_ptr<PageSlot> slot{slots_};
+    slots_ = slot->next;
+    slot->unmap(generation);
+  }
+  for (Table* table = table_.load(std::memory_order_acquire); table != nullptr;) {
+    const std::unique_ptr<Table> owned{table};
+    table = table->before;
+  }
+}
+
+bool PageCache::find(std::string_view key, std::int64_t min_valid, SlotReading& reading) noexcept {
+  Table* const table = table_.load(std::memory_order_acquire);
+  if (table == nullptr) return false;
+  const PageSlot::Key wanted{.text = key, .hash = hash_of(key)};
+  for (std::size_t step = 0; step < table->search(); ++step) {
+    const PageSlot* slot = table->at(wanted.hash, step).load(std::memory_order_acquire);
+    if (slot == nullptr) break;
+    if (slot->hash() != wanted.hash) continue;
+    if (slot->read(wanted, min_valid, generation_.current(), reading)) return true;
+  }
+  return false;
+}
+
+void PageCache::keep(std::string_view key, const PassedPage& page) {
+  const std::uint64_t generation = generation_.current();
+  const WriterLock lock{writer_, generation};
+  if (!lock.held()) return;
+  const PageSlot::Key kept{.text = key, .hash = hash_of(key)};
+  if (PageSlot* slot = place_for(kept, generation)) slot->put(kept, page, generation);
+}
+
+PageSlot* PageCache::place_for(const PageSlot::Key& key, std::uint64_t generation) {
+  if (table_.load(std::memory_order_relaxed) == nullptr && !grow()) return nullptr;
+  while (true) {
+    Table& table = *table_.load(std::memory_order_relaxed);
+    PageSlot* over = nullptr;
+    std::atomic<PageSlot*>* empty = nullptr;
+    for (std::size_t step = 0; step < table.search() && empty == nullptr; ++step) {
+      auto& entry = table.at(key.hash, step);
+      PageSlot* const slot = entry.load(std::memory_order_relaxed);
+      if (slot == nullptr) {
+        empty = &entry;
+      } else if (slot->holds(key, generation)) {
+        return slot;
+      } else if (over == nullptr && slot->is_over(generation)) {
+        over = slot;
+      }
+    }
+    if (over != nullptr) return over;
+    const bool crowded = table.used * 2 > table.mask || empty == nullptr;
+    if (crowded && table.mask + 1 < most_pages * 2 && grow()) continue;
+    if (empty == nullptr) return table.at(key.hash, 0).load(std::memory_order_relaxed);
+    PageSlot* const slot = spare_slot(generation);
+    if (slot == nullptr) return nullptr;
+    empty->store(slot, std::memory_order_release);
+    ++table.used;
+    return slot;
+  }
+}
+
+// The hand goes round through all slots, a few of them at a time.
+PageSlot* PageCache::spare_slot(std::uint64_t generation) {
+  constexpr int looked_at = 8;
+  for (int i = 0; i < looked_at && slots_ != nullptr; ++i) {
+    hand_ = hand_ != nullptr && hand_->next != nullptr ? hand_->next : slots_;
+    if (hand_->is_over(generation)) return hand_;
+  }
+  if (slot_count_ == most_pages) return hand_;
+  auto* const made = new (std::nothrow) PageSlot{slots_};
+  if (made == nullptr) return nullptr;
+  slots_ = made;
+  ++slot_count_;
+  return made;
+}
+
+bool PageCache::grow() {
+  Table* const before = table_.load(std::memory_order_relaxed);
+  try {
+    auto made = std::make_unique<Table>(before != nullptr ? (before->mask + 1) * 2 : least_entries, before);
+    for (PageSlot* slot = slots_; slot != nullptr; slot = slot->next) made->add(slot);
+    table_.store(made.release(), std::memory_order_release);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 }  // namespace grantd::detail

@@ -1,16 +1,14 @@
 #pragma once
 
-#include <array>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "client-lib/src/fork_generation.hpp"
-#include "common/unique_fd.hpp"
+#include "client-lib/src/page_slot.hpp"
+#include "client-lib/src/passed_page.hpp"
 #include "grantd/token.hpp"
 
 namespace grantd::detail {
@@ -25,42 +23,53 @@ struct PageKey {
   std::string changed{};
 };
 
-/// The token pages of this process (docs/token-page.md): of each the state word that the daemon clears,
-/// mapped, and an own copy of the token beside it. Reading one takes no system call and no lock, and touches
-/// no word that another thread writes. Callable from any thread and on both sides of a fork: a child begins
-/// without pages.
-class PageCache {
+/// The token pages of this process (docs/token-page.md). Reading one takes no system call and no lock, and
+/// touches no word that another thread writes while no page is replaced. Callable from any thread and on both
+/// sides of a fork: a child begins without pages.
+class alignas(64) PageCache {
  public:
+  /// As many pages as are kept; each takes three of the mappings that a process may have.
+  static constexpr std::size_t most_pages = 4096;
+
   PageCache() = default;
   ~PageCache();
   PageCache(const PageCache&) = delete;
   PageCache& operator=(const PageCache&) = delete;
 
-  /// The token under `key`, if its page is open and it is valid for `min_valid` more; unset: what the page
-  /// says.
-  std::optional<Token> find(std::string_view key, std::optional<std::chrono::seconds> min_valid) noexcept;
+  /// The token under `key`, if its page is open and it is valid for `min_valid` nanoseconds more; false:
+  /// there is none.
+  bool find(std::string_view key, std::int64_t min_valid, SlotReading& reading) noexcept;
 
-  /// Takes the token out of the page that a descriptor stands for. Nothing: it is no page, or has been
-  /// closed.
-  static std::optional<Token> read(int descriptor);
-  /// Remembers the page for `find`, where there is room and nobody else is doing so.
-  void keep(std::string_view key, int descriptor);
+  /// Gives the text of the same token to `copy`, which keeps nothing else of it. False: there is none, or
+  /// what was copied is of no use.
+  template <class Copy>
+  bool copy(std::string_view key, std::int64_t min_valid, const Copy& copy) {
+    SlotReading reading;
+    if (!find(key, min_valid, reading)) return false;
+    copy(reading.text());
+    return reading.is_whole();
+  }
+
+  /// Remembers the page for `find`, unless somebody else is at it. Where there is no room, it takes the place
+  /// of one that is over, or of any.
+  void keep(std::string_view key, const PassedPage& page);
 
  private:
-  struct Slot;
-  static constexpr std::size_t bucket_count = 256;
-  static constexpr std::size_t most_slots = 4096;
+  /// Slots by the hash of their key. Every entry is empty or has the same slot for ever.
+  struct Table;
+  class WriterLock;
 
-  Slot* slot_of(std::string_view key, std::size_t hash) const noexcept;
-  Slot* add_slot(std::string_view key, std::size_t hash);
-  /// One writer at a time; nobody waits. One that was at work in the parent of a forked child is not there
-  /// any more.
-  bool lock();
-  void unlock() { writer_.store(0, std::memory_order_release); }
+  PageSlot* place_for(const PageSlot::Key& key, std::uint64_t generation);
+  /// One that is over, or a new one, or any.
+  PageSlot* spare_slot(std::uint64_t generation);
+  bool grow();
 
   ForkGeneration generation_;
-  std::array<std::atomic<Slot*>, bucket_count> buckets_{};  // of lists that only grow
-  std::size_t slots_ = 0;
+  std::atomic<Table*> table_ = nullptr;
+  // The writer's.
+  PageSlot* slots_ = nullptr;  // all of them
+  std::size_t slot_count_ = 0;
+  PageSlot* hand_ = nullptr;
   std::atomic<std::uint64_t> writer_ = 0;  // the generation of the one at work
 };
 

@@ -1,15 +1,15 @@
 // A token is used in a request's header by whoever gets it, so what could break out of a header is no token.
 #include "client-lib/src/token_call.hpp"
 
-#include <time.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
 
 #include "client-lib/src/json.hpp"
+#include "client-lib/src/passed_page.hpp"
 #include "client-lib/src/response_head.hpp"
+#include "client-lib/src/token_block.hpp"
 #include "common/ascii.hpp"
 #include "common/local_api.hpp"
 #include "common/syntax.hpp"
@@ -44,14 +44,9 @@ class ObjectWriter {
   throw Error("daemon_unreachable", "what listens there does not answer with a token as grantd does");
 }
 
-std::int64_t boottime_ms() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return now.tv_sec * std::int64_t{1000} + now.tv_nsec / 1'000'000;
-}
-
-// A process in another time namespace (time_namespaces(7)) cannot compare a page's times with its own.
-bool is_same_clock(std::string_view json, std::int64_t asked) {
+// A process in another time namespace (time_namespaces(7)) cannot compare a page's times with its own. An
+// answer that was long on its way looks the same, and costs no more than another request.
+bool is_same_clock(std::string_view json) {
   constexpr std::int64_t tolerance = 1000;
   std::optional<std::int64_t> daemons;
   read_json_object(json, [&daemons](const JsonMember& member) {
@@ -62,7 +57,8 @@ bool is_same_clock(std::string_view json, std::int64_t asked) {
       daemons = value;
     }
   });
-  return daemons && *daemons >= asked - tolerance && *daemons <= boottime_ms() + tolerance;
+  const std::int64_t own = boottime() / 1'000'000;
+  return daemons && *daemons >= own - tolerance && *daemons <= own + tolerance;
 }
 
 /// For the token that the first request has brought already.
@@ -77,35 +73,38 @@ bool is_visible_ascii(std::string_view text) { return std::ranges::all_of(text, 
 }  // namespace
 
 TokenAnswer ask_for_token(Connector& connector, std::string_view name, const TokenRequest& request,
-                          std::stop_token stop) {
+                          const std::stop_token& stop) {
   const std::string target = token_target(name);
-  auto answer = ask_daemon_or_throw(connector, token_request(target, request), std::move(stop));
+  auto answer = ask_daemon_or_throw(connector, token_request(target, request), stop);
   auto token = parse_token(answer.body.reveal());
   if (!token) throw_no_token();
   return {.token = std::move(*token), .json = std::move(answer.body)};
 }
 
+std::optional<std::int64_t> validity_wanted_of_page(const TokenRequest& request) {
+  constexpr std::chrono::seconds most{1 << 30};
+  if (!request.assertion.empty() || request.force_renewal) return std::nullopt;
+  if (!request.min_valid) return PageSlot::usual_validity;
+  if (*request.min_valid < std::chrono::seconds{0}) return std::nullopt;
+  return std::chrono::nanoseconds{std::min(*request.min_valid, most)}.count();
+}
+
 Token get_token(Connector& connector, std::string_view name, const TokenRequest& request,
-                std::stop_token stop) {
-  const bool cacheable = request.assertion.empty();
-  const bool from_page = cacheable && !request.force_renewal && request.rejected.empty();
-  const PageKey key{name, request};
-  if (from_page && !stop.stop_requested()) {
-    if (auto token = connector.pages().find(key.view(), request.min_valid)) return std::move(*token);
-  }
-  if (!cacheable) return ask_for_token(connector, name, request, std::move(stop)).token;
+                const std::stop_token& stop) {
+  if (!request.assertion.empty()) return ask_for_token(connector, name, request, stop).token;
   const std::string target = token_target(name).append(local_api::page_suffix);
-  const auto asked = boottime_ms();
-  const auto answer = ask_daemon_or_throw(connector, token_request(target, request), stop);
+  auto answer = ask_daemon_or_throw(connector, token_request(target, request), stop);
   if (!answer.descriptor) {
     if (auto token = parse_token(answer.body.reveal())) return std::move(*token);
     throw_no_token();
   }
-  auto token = PageCache::read(answer.descriptor.get());
+  const auto page = PassedPage::take(std::move(answer.descriptor));
   // Closed in this moment, or nothing that this library can read.
-  if (!token) return ask_for_token(connector, name, ask_again(request), std::move(stop)).token;
-  if (is_same_clock(answer.body.reveal(), asked)) connector.pages().keep(key.view(), answer.descriptor.get());
-  return std::move(*token);
+  if (!page) return ask_for_token(connector, name, ask_again(request), stop).token;
+  if (is_same_clock(answer.body.reveal())) connector.pages().keep(PageKey{name, request}.view(), *page);
+  Token token;
+  TokenBlock::fill(token, page->text());
+  return token;
 }
 
 std::string token_target(std::string_view name) {

@@ -18,11 +18,31 @@ struct TokenAnswer {
   common::Secret json{};
 };
 TokenAnswer ask_for_token(Connector& connector, std::string_view name, const TokenRequest& request,
-                          std::stop_token stop);
+                          const std::stop_token& stop);
 
-/// The token, out of this process's pages where it can be; else from the daemon, whose page is then kept.
+/// How long a token in a page must be valid to be what the request asks for, as PageSlot::read takes it;
+/// nothing where the daemon has to be asked.
+std::optional<std::int64_t> validity_wanted_of_page(const TokenRequest& request);
+
+/// Gives the text of the token that the request asks for to `copy`, if it stands in a page of this process.
+/// False: it does not, and what was copied is of no use.
+template <class Copy>
+bool copy_from_page(Connector& connector, std::string_view name, const TokenRequest& request,
+                    const Copy& copy) {
+  const auto validity = validity_wanted_of_page(request);
+  if (!validity) return false;
+  bool wanted = false;
+  const PageKey key{name, request};
+  const bool whole = connector.pages().copy(key.view(), *validity, [&](const TokenText& text) {
+    wanted = request.rejected != text.version();
+    if (wanted) copy(text);
+  });
+  return whole && wanted;
+}
+
+/// The token from the daemon, whose page is then kept.
 Token get_token(Connector& connector, std::string_view name, const TokenRequest& request,
-                std::stop_token stop);
+                const std::stop_token& stop);
 
 /// The request for a token: a GET where nothing is asked beyond the definition, else a POST with JSON.
 LocalRequest token_request(const std::string& target, const TokenRequest& request);

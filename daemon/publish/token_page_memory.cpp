@@ -58,11 +58,11 @@ std::expected<TokenPageMemory, std::string> TokenPageMemory::open(common::Unique
   TokenPageMemory memory{std::move(descriptor), page, *size};
   using token_page::Reader;
   if (!Reader::is_any_page(page, *size)) return std::unexpected{"is no token page"};
-  if (Reader::is_page(page, *size) && Reader{page}.is_open()) return memory;
+  const bool is_readable = Reader::of(page, *size).has_value();
+  if (is_readable && token_page::is_open(page)) return memory;
   // The process may have been killed before it had wiped what it closed.
-  const bool was_closed = Reader::is_page(page, *size);
   memory.close();
-  return std::unexpected{was_closed ? "is closed" : "is damaged, or has another layout"};
+  return std::unexpected{is_readable ? "is closed" : "is damaged, or has another layout"};
 }
 
 // By comparison with the page itself: what is not compared is not relied on.

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "grantd/error.hpp"
-#include "grantd/export.hpp"
+#include "grantd/export.h"
 #include "grantd/http.hpp"
 #include "grantd/token.hpp"
 
@@ -24,6 +24,8 @@ struct ClientOptions {
 };
 
 namespace detail {
+
+struct ClientParts;
 
 /// Whether what a caller's own HTTP client gave is a 401: a status itself, or something with a `status`.
 template <class Result>
@@ -50,9 +52,12 @@ class GRANTD_EXPORT Client {
   /// Error: "invalid_request" for a path that is no socket address, or a timeout that is not above zero.
   explicit Client(const ClientOptions& options);
 
-  /// The token of a definition, out of the daemon's cache wherever possible.
-  Token get_access_token(std::string_view name, const TokenRequest& request = {},
-                         std::stop_token stop = {}) const;
+  /// The token of a definition, out of the daemon's cache wherever possible. One that this process had before
+  /// and that is still good comes out of memory shared with the daemon: no system call, no lock, no word that
+  /// another thread writes. After a renewal, or when the daemon has taken it back, the next call asks again.
+  Token get_access_token(std::string_view name) const;
+  Token get_access_token(std::string_view name, const TokenRequest& request,
+                         const std::stop_token& stop = {}) const;
 
   /// Calls `send` with a token and gives back what it returned. If that is a 401 (a status, or anything with
   /// a `status`), the token is renewed and `send` called once more with the new one, if there is a new one.
@@ -83,6 +88,7 @@ class GRANTD_EXPORT Client {
   void evict(std::string_view name, const TokenRequest& which = {}, std::stop_token stop = {}) const;
 
  private:
+  friend struct detail::ClientParts;
   std::shared_ptr<detail::Connector> connector_;
 };
 

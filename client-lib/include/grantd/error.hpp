@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "grantd/export.hpp"
+#include "grantd/export.h"
 
 namespace grantd {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "grantd/export.hpp"
+#include "grantd/export.h"
 #include "grantd/token.hpp"
 
 namespace grantd {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "grantd/export.hpp"
+#include "grantd/export.h"
 
 namespace grantd {
 
@@ -88,7 +88,7 @@ class GRANTD_EXPORT Token {
   std::string_view view(std::size_t offset, std::size_t length) const noexcept {
     return block_ ? std::string_view{block_.get() + offset, length} : std::string_view{};
   }
-  void wipe() noexcept;
+  [[gnu::visibility("hidden")]] void wipe() noexcept;
 
   std::unique_ptr<char[]> block_;  // type, a space, value, scope, version
   Sizes sizes_;

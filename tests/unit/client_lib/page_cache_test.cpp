@@ -6,25 +6,61 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <thread>
 #include <vector>
 
+#include "client-lib/src/token_block.hpp"
+#include "client-lib/src/token_call.hpp"
 #include "tests/unit/client_lib/page_fixture.hpp"
 
 using namespace grantd;
 using namespace std::chrono_literals;
+using detail::OwnDescriptor;
 using detail::PageCache;
 using detail::PageKey;
+using detail::PageSlot;
+using detail::PassedPage;
+using detail::TokenBlock;
+using detail::TokenText;
 using tests::WrittenPage;
 
 namespace {
 
+std::optional<Token> token_of(PageCache& cache, std::string_view key = "a",
+                              std::int64_t min_valid = PageSlot::usual_validity) {
+  Token token;
+  const auto fill = [&token](const TokenText& text) { TokenBlock::fill(token, text); };
+  if (!cache.copy(key, min_valid, fill)) return std::nullopt;
+  return token;
+}
+
 std::string found(PageCache& cache, std::string_view key = "a",
-                  std::optional<std::chrono::seconds> min_valid = {}) {
-  const auto token = cache.find(key, min_valid);
+                  std::int64_t min_valid = PageSlot::usual_validity) {
+  const auto token = token_of(cache, key, min_valid);
   return token ? std::string{token->value()} : std::string{"none"};
+}
+
+constexpr std::int64_t seconds(std::int64_t count) { return count * 1'000'000'000; }
+
+std::optional<PassedPage> passed(int descriptor) {
+  return PassedPage::take(OwnDescriptor{::dup(descriptor)});
+}
+
+void keep(PageCache& cache, std::string_view key, const WrittenPage& page) {
+  if (const auto taken = passed(page.descriptor.get())) cache.keep(key, *taken);
+}
+
+// Shared mappings of pages in this process.
+std::size_t mappings_of_pages() {
+  std::ifstream maps{"/proc/self/maps"};
+  std::size_t count = 0;
+  for (std::string line; std::getline(maps, line);)
+    count += line.find("r--s") != std::string::npos && line.find("memfd:page") != std::string::npos ? 1 : 0;
+  return count;
 }
 
 int exit_status_of_child(const std::function<int()>& run) {
@@ -43,8 +79,8 @@ bool is_uniform(std::string_view text) { return text.find_first_not_of(text[0]) 
 TEST_CASE("page cache: a kept page gives its token, whole") {
   PageCache cache;
   const WrittenPage page("token");
-  cache.keep("a", page.descriptor.get());
-  const auto token = cache.find("a", {});
+  keep(cache, "a", page);
+  const auto token = token_of(cache);
   REQUIRE(token);
   CHECK(token->authorization() == "Bearer token");
   CHECK(token->scope() == "read write");
@@ -56,7 +92,7 @@ TEST_CASE("page cache: a kept page gives its token, whole") {
 TEST_CASE("page cache: what another process closes is gone at the next call") {
   PageCache cache;
   WrittenPage page("token");
-  cache.keep("a", page.descriptor.get());
+  keep(cache, "a", page);
   REQUIRE(found(cache) == "token");
   CHECK(exit_status_of_child([&page] {
           void* memory = common::map_sealed_memory(page.descriptor.get(), page.size, PROT_READ | PROT_WRITE);
@@ -65,13 +101,13 @@ TEST_CASE("page cache: what another process closes is gone at the next call") {
           return 0;
         }) == 0);
   CHECK(found(cache) == "none");
-  CHECK_FALSE(PageCache::read(page.descriptor.get()));
+  CHECK_FALSE(passed(page.descriptor.get()));
 }
 
 TEST_CASE("page cache: a descriptor is needed for taking over alone") {
   PageCache cache;
   auto page = std::make_unique<WrittenPage>("token");
-  cache.keep("a", page->descriptor.get());
+  keep(cache, "a", *page);
   page.reset();
   CHECK(found(cache) == "token");
 }
@@ -79,18 +115,18 @@ TEST_CASE("page cache: a descriptor is needed for taking over alone") {
 TEST_CASE("page cache: a token with less left than is asked for is not given") {
   PageCache cache;
   const WrittenPage page("token", 100s, 10s);
-  cache.keep("a", page.descriptor.get());
+  keep(cache, "a", page);
   CHECK(found(cache) == "token");
-  CHECK(found(cache, "a", 90s) == "token");
-  CHECK(found(cache, "a", 101s) == "none");
-  CHECK(found(cache, "a", std::chrono::seconds::max()) == "none");
+  CHECK(found(cache, "a", seconds(90)) == "token");
+  CHECK(found(cache, "a", seconds(101)) == "none");
+  CHECK(found(cache, "a", std::numeric_limits<std::int64_t>::max()) == "none");
   const WrittenPage nearly_over("token", 9s, 10s);
-  cache.keep("b", nearly_over.descriptor.get());
+  keep(cache, "b", nearly_over);
   CHECK(found(cache, "b") == "none");
-  CHECK(found(cache, "b", 0s) == "token");
+  CHECK(found(cache, "b", 0) == "token");
   const WrittenPage over("token", 0s, 0s);
-  cache.keep("c", over.descriptor.get());
-  CHECK(found(cache, "c", 0s) == "none");
+  keep(cache, "c", over);
+  CHECK(found(cache, "c", 0) == "none");
 }
 
 TEST_CASE("page cache: another page under the same key takes the place of the first") {
@@ -98,17 +134,13 @@ TEST_CASE("page cache: another page under the same key takes the place of the fi
   for (const std::size_t size : {900U, 16000U, 1U, 5000U, 16384U}) {
     const std::string token(size, 'x');
     const WrittenPage page(token);
-    cache.keep("a", page.descriptor.get());
+    keep(cache, "a", page);
     CHECK(found(cache) == token);
   }
 }
 
-TEST_CASE("page cache: what is no page is neither read nor kept") {
-  PageCache cache;
-  const auto refused = [&cache](int descriptor) {
-    cache.keep("a", descriptor);
-    return !PageCache::read(descriptor) && found(cache) == "none";
-  };
+TEST_CASE("passed page: what is no page is refused") {
+  const auto refused = [](int descriptor) { return !passed(descriptor); };
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
   const common::UniqueFd reading{ends[0]};
@@ -127,12 +159,11 @@ TEST_CASE("page cache: what is no page is neither read nor kept") {
   }
 }
 
-TEST_CASE("page cache: a page that is altered in any part that matters is refused") {
+TEST_CASE("passed page: one that is altered in any part that matters is refused") {
   const auto refused = [](const std::function<void(WrittenPage&)>& alter) {
-    PageCache cache;
     WrittenPage page("token");
     alter(page);
-    return !PageCache::read(page.descriptor.get());
+    return !passed(page.descriptor.get());
   };
   CHECK_FALSE(refused([](WrittenPage&) {}));
   CHECK(refused([](WrittenPage& page) { page.head().magic[0] = 'x'; }));
@@ -152,11 +183,11 @@ TEST_CASE("page cache: a page that is altered in any part that matters is refuse
 TEST_CASE("page cache: a child has none of its parent's pages, may have its own, and the parent goes on") {
   PageCache cache;
   const WrittenPage page("parents");
-  cache.keep("a", page.descriptor.get());
+  keep(cache, "a", page);
   const int status = exit_status_of_child([&cache] {
     if (found(cache) != "none") return 1;
     const WrittenPage own("childs");
-    cache.keep("a", own.descriptor.get());
+    keep(cache, "a", own);
     if (found(cache) != "childs") return 2;
     return exit_status_of_child([&cache] { return found(cache) == "none" ? 0 : 1; }) == 0 ? 0 : 3;
   });
@@ -169,11 +200,11 @@ TEST_CASE("page cache: a child forked in the middle of a replacement can keep pa
   const WrittenPage page("token");
   std::atomic<bool> stop = false;
   std::thread writer{[&] {
-    while (!stop) cache.keep("a", page.descriptor.get());
+    while (!stop) keep(cache, "a", page);
   }};
   for (int i = 0; i < 50; ++i) {
     CHECK(exit_status_of_child([&] {
-            cache.keep("a", page.descriptor.get());
+            keep(cache, "a", page);
             return found(cache) == "token" ? 0 : 1;
           }) == 0);
   }
@@ -181,13 +212,34 @@ TEST_CASE("page cache: a child forked in the middle of a replacement can keep pa
   writer.join();
 }
 
-TEST_CASE("page cache: more keys than there is room for are not kept, and do no harm") {
+TEST_CASE("page cache: thousands of pages are found, each under its own key") {
+  PageCache cache;
+  for (int i = 0; i < 3000; ++i) keep(cache, "key " + std::to_string(i), WrittenPage{std::to_string(i)});
+  for (int i = 0; i < 3000; ++i) CHECK(found(cache, "key " + std::to_string(i)) == std::to_string(i));
+}
+
+TEST_CASE("page cache: however many keys come, the last one is found and the mappings are bounded") {
   PageCache cache;
   const WrittenPage page("token");
-  for (int i = 0; i < 4200; ++i) cache.keep("key " + std::to_string(i), page.descriptor.get());
-  CHECK(found(cache, "key 0") == "token");
-  CHECK(found(cache, "key 4095") == "token");
-  CHECK(found(cache, "key 4096") == "none");
+  for (int i = 0; i < 9'000; ++i) {
+    const std::string key = "key " + std::to_string(i);
+    keep(cache, key, page);
+    CHECK(found(cache, key) == "token");
+  }
+  CHECK(mappings_of_pages() <= PageCache::most_pages);
+}
+
+TEST_CASE("page cache: what is over makes room before anything else does") {
+  PageCache cache;
+  const WrittenPage lasting("lasting");
+  keep(cache, "a", lasting);
+  for (int i = 0; i < 2'000; ++i) {
+    WrittenPage page("token");
+    keep(cache, "key " + std::to_string(i), page);
+    page.close();
+  }
+  CHECK(found(cache) == "lasting");
+  CHECK(mappings_of_pages() < 50);
 }
 
 TEST_CASE("page cache: readers see one token or the other while it is replaced, never a mixture") {
@@ -196,7 +248,7 @@ TEST_CASE("page cache: readers see one token or the other while it is replaced, 
   for (const std::size_t size : {900U, 40U, 16000U, 5000U}) {
     pages.push_back(std::make_unique<WrittenPage>(std::string(size, static_cast<char>('a' + pages.size()))));
   }
-  cache.keep("a", pages[0]->descriptor.get());
+  keep(cache, "a", *pages[0]);
   std::atomic<bool> stop = false;
   std::atomic<int> wrong = 0;
   std::atomic<std::uint64_t> read = 0;
@@ -204,7 +256,7 @@ TEST_CASE("page cache: readers see one token or the other while it is replaced, 
   for (int i = 0; i < 3; ++i) {
     readers.emplace_back([&] {
       while (!stop) {
-        const auto token = cache.find("a", {});
+        const auto token = token_of(cache);
         if (!token) continue;
         ++read;
         if (!is_uniform(token->value()) || token->version() != "v1") ++wrong;
@@ -213,7 +265,7 @@ TEST_CASE("page cache: readers see one token or the other while it is replaced, 
   }
   const auto deadline = std::chrono::steady_clock::now() + 20s;
   for (std::size_t i = 0; (i < 2000 || read < 2000) && std::chrono::steady_clock::now() < deadline; ++i) {
-    cache.keep("a", pages[i % pages.size()]->descriptor.get());
+    keep(cache, "a", *pages[i % pages.size()]);
   }
   stop = true;
   for (std::thread& reader : readers) reader.join();
@@ -232,8 +284,8 @@ TEST_CASE("token page: whoever reads while another process closes it gets the to
       ::_exit(0);
     }
     const auto deadline = std::chrono::steady_clock::now() + 20s;
-    while (const auto token = PageCache::read(page.descriptor.get())) {
-      REQUIRE((token->value() == page.token));
+    while (const auto token = passed(page.descriptor.get())) {
+      REQUIRE((token->text().value() == page.token));
       REQUIRE(std::chrono::steady_clock::now() < deadline);
     }
     ::waitpid(child, nullptr, 0);
@@ -244,7 +296,7 @@ TEST_CASE("token page: a daemon killed in the middle of closing leaves nothing t
   WrittenPage page(std::string(4000, 'x'));
   std::atomic_ref{page.head().state}.store(static_cast<std::uint32_t>(token_page::State::closed));
   page.text()[100] = 0;
-  CHECK_FALSE(PageCache::read(page.descriptor.get()));
+  CHECK_FALSE(passed(page.descriptor.get()));
 }
 
 TEST_CASE(

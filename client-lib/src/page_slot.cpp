@@ -1,0 +1,194 @@
+// A reader may be stopped at any instruction while another thread replaces what it reads. So a slot keeps its
+// address range for ever, and a replacement is prepared elsewhere and moved into the range by the kernel in
+// one step: what a reader reads is the old memory or the new one, never a byte that is being written, and
+// always there. A number that changes with every replacement tells the reader afterwards whether it was all
+// of one kind.
+//
+//   range:  [ the page's first memory page, shared with the daemon: the state ]
+//           [ own copy: times, sizes, text, key ]
+#include "client-lib/src/page_slot.hpp"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <memory>
+#include <new>
+
+namespace grantd::detail {
+namespace {
+
+constexpr std::size_t least_range = std::size_t{16} * 1024;
+
+void keep_private(void* memory, std::size_t size) {
+  for (const int advice : {MADV_DONTDUMP, MADV_DONTFORK}) ::madvise(memory, size, advice);
+}
+
+/// Memory to be written and then moved into a range.
+class Prepared {
+ public:
+  explicit Prepared(std::size_t size) : size_(size) {
+    void* made = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (made == MAP_FAILED) return;
+    keep_private(made, size);
+    memory_ = made;
+  }
+  ~Prepared() {
+    if (memory_ != nullptr) ::munmap(memory_, size_);
+  }
+  Prepared(const Prepared&) = delete;
+  Prepared& operator=(const Prepared&) = delete;
+
+  void* get() const { return memory_; }
+  std::size_t size() const { return size_; }
+  bool close_to_writing() { return ::mprotect(memory_, size_, PROT_READ) == 0; }
+  void moved() { memory_ = nullptr; }
+
+ private:
+  void* memory_ = nullptr;
+  std::size_t size_;
+};
+
+}  // namespace
+
+std::int64_t boottime() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
+}
+
+struct PageSlot::OwnCopy {
+  token_page::Sizes sizes;
+  std::int64_t expires;
+  std::int64_t expires_at;
+  std::int64_t min_valid;
+  std::size_t key_size;
+
+  const char* characters() const { return reinterpret_cast<const char*>(this + 1); }
+  std::string_view key() const { return {characters() + token_page::text_size(sizes), key_size}; }
+};
+
+PageSlot::PageSlot(PageSlot* of_the_same_owner)
+    : next(of_the_same_owner), memory_page_(static_cast<std::size_t>(::sysconf(_SC_PAGESIZE))) {}
+
+const PageSlot::OwnCopy& PageSlot::own(const char* range) const {
+  return *reinterpret_cast<const OwnCopy*>(range + memory_page_);
+}
+
+// Fills `reading` member by member from where they stand: what is written in small parts and read again in
+// large ones makes the processor wait.
+bool PageSlot::read(const Key& key, std::int64_t min_valid, std::uint64_t generation,
+                    SlotReading& reading) const {
+  const std::uint64_t sequence = sequence_.load(std::memory_order_acquire);
+  if ((sequence & 1) != 0 || generation_.load(std::memory_order_relaxed) != generation) return false;
+  const char* const range = range_.load(std::memory_order_relaxed);
+  if (!token_page::is_open(range)) return false;
+  const OwnCopy& copy = own(range);
+  const std::int64_t left = copy.expires - boottime();
+  if (left <= 0 || left < (min_valid == usual_validity ? copy.min_valid : min_valid)) return false;
+  reading.slot_ = this;
+  reading.sequence_ = sequence;
+  reading.text_.sizes = copy.sizes;
+  reading.text_.expires_at = copy.expires_at;
+  reading.text_.characters = copy.characters();
+  const std::size_t key_size = copy.key_size;
+  // Before any size is relied upon.
+  if (!reading.is_whole() || key_size != key.text.size()) return false;
+  const char* const known = reading.text_.characters + reading.text_.size();
+  return ::memcmp(known, key.text.data(), key_size) == 0;
+}
+
+bool PageSlot::holds(const Key& key, std::uint64_t generation) const {
+  return hash() == key.hash && generation_.load(std::memory_order_relaxed) == generation &&
+         own(range_.load(std::memory_order_relaxed)).key() == key.text;
+}
+
+bool PageSlot::is_over(std::uint64_t generation) const {
+  if (generation_.load(std::memory_order_relaxed) != generation) return true;
+  const char* const range = range_.load(std::memory_order_relaxed);
+  return !token_page::is_open(range) || own(range).expires <= boottime();
+}
+
+void PageSlot::put(const Key& key, const PassedPage& page, std::uint64_t generation) {
+  const TokenText text = page.text();
+  const token_page::Head& head = page.head();
+  const std::size_t size = sizeof(OwnCopy) + text.size() + key.text.size();
+  Prepared prepared{(size + memory_page_ - 1) / memory_page_ * memory_page_};
+  if (prepared.get() == nullptr) return;
+  const auto* copy = new (prepared.get()) OwnCopy{.sizes = head.sizes,
+                                                  .expires = head.expires,
+                                                  .expires_at = head.expires_at,
+                                                  .min_valid = head.min_valid,
+                                                  .key_size = key.text.size()};
+  char* const characters = const_cast<char*>(copy->characters());
+  ::memcpy(characters, text.characters, text.size());
+  key.text.copy(characters + text.size(), key.text.size());
+  if (!prepared.close_to_writing()) return;
+
+  const std::uint64_t sequence = sequence_.load(std::memory_order_relaxed) | 1;
+  sequence_.store(sequence, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);
+  const bool moved = make_range(memory_page_ + prepared.size(), generation) &&
+                     page.descriptor().is_intact() &&
+                     replace(page.descriptor().get(), prepared.get(), prepared.size());
+  if (moved) prepared.moved();
+  hash_.store(key.hash, std::memory_order_relaxed);
+  generation_.store(moved ? generation : 0, std::memory_order_relaxed);
+  sequence_.store(sequence + 1, std::memory_order_release);
+}
+
+// One that is too small stays where it is: somebody may be reading in it.
+bool PageSlot::make_range(std::size_t size, std::uint64_t generation) {
+  char* const before = range_.load(std::memory_order_relaxed);
+  const bool here = home_ == generation;
+  if (here && range_size_ >= size) return true;
+  std::size_t wanted = here ? range_size_ * 2 : least_range;
+  while (wanted < size) wanted *= 2;
+  // To be read at any time, also where nothing stands yet.
+  void* made = ::mmap(nullptr, wanted, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (made == MAP_FAILED) return false;
+  keep_private(made, wanted);
+  if (!here) {
+    outgrown_.store(nullptr, std::memory_order_relaxed);  // the parent's, and perhaps half done
+  } else if (auto* kept = new (std::nothrow) Outgrown{before, range_size_, outgrown_.load()}) {
+    outgrown_.store(kept, std::memory_order_release);
+  }
+  range_.store(static_cast<char*>(made), std::memory_order_relaxed);
+  range_size_ = wanted;
+  own_size_ = 0;
+  home_ = generation;
+  return true;
+}
+
+// Raw system calls: a tool that watches memory would take the replacement for a write by this thread.
+bool PageSlot::replace(int descriptor, void* prepared, std::size_t size) {
+  char* const base = range_.load(std::memory_order_relaxed);
+  const std::size_t page = memory_page_;
+  const long mapped = ::syscall(SYS_mmap, base, page, PROT_READ, MAP_SHARED | MAP_FIXED, descriptor, 0L);
+  if (mapped == -1) return false;
+  keep_private(base, page);
+  if (::syscall(SYS_mremap, prepared, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, base + page) == -1)
+    return false;
+  // What is left of a longer one before.
+  if (own_size_ > size) {
+    constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    ::syscall(SYS_mmap, base + page + size, own_size_ - size, PROT_READ, flags, -1, 0L);
+    keep_private(base + page + size, own_size_ - size);
+  }
+  own_size_ = size;
+  return true;
+}
+
+void PageSlot::unmap(std::uint64_t generation) {
+  const bool here = home_ == generation;
+  if (here) ::munmap(range_.load(), range_size_);
+  for (Outgrown* one = outgrown_.load(std::memory_order_acquire); one != nullptr;) {
+    const std::unique_ptr<Outgrown> owned{one};
+    one = one->next;
+    if (here) ::munmap(owned->range, owned->size);
+  }
+}
+
+}  // namespace grantd::detail
