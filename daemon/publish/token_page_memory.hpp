@@ -31,6 +31,7 @@ class TokenPageMemory {
   bool locked() const { return locked_; }
   /// A description of its own that can only be read; none where the process has no descriptor left.
   common::UniqueFd open_for_reader() const;
+  bool is_open() const { return token_page::is_open(page_); }
   /// For good, and for everybody.
   void close();
 
