@@ -1,0 +1,213 @@
+// What happens at any moment in the middle: the daemon is killed while it closes a page, a reader is stopped
+// while what it reads is closed and replaced. The one that is interrupted is a process of its own, which goes
+// on by single instructions.
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client-lib/src/page_cache.hpp"
+#include "client-lib/src/token_block.hpp"
+#include "tests/unit/client_lib/page_fixture.hpp"
+#include "tests/unit/client_lib/stepped_child.hpp"
+
+using namespace grantd;
+using detail::OwnDescriptor;
+using detail::PageCache;
+using detail::PageSlot;
+using detail::PassedPage;
+using detail::TokenText;
+using tests::SteppedChild;
+using tests::WrittenPage;
+
+namespace {
+
+std::optional<PassedPage> passed(const WrittenPage& page) {
+  return PassedPage::take(OwnDescriptor{::dup(page.descriptor.get())});
+}
+
+/// A copy of a page's memory as it is now, in the hands of the process that comes next.
+struct LeftPage {
+  explicit LeftPage(const WrittenPage& page) : words(page.size / sizeof(token_page::Word)) {
+    std::memcpy(words.data(), page.memory, page.size);
+  }
+  void close() { token_page::close(words.data(), words.size() * sizeof(token_page::Word)); }
+  bool is_closed_and_wiped() const {
+    const auto& head = *reinterpret_cast<const token_page::Head*>(words.data());
+    for (std::size_t i = sizeof(token_page::Head) / sizeof(token_page::Word); i < words.size(); ++i) {
+      if (words[i] != 0) return false;
+    }
+    return head.state == static_cast<std::uint32_t>(token_page::State::closed);
+  }
+
+  std::vector<token_page::Word> words;
+};
+
+std::string found(PageCache& cache) {
+  Token token;
+  const auto fill = [&token](const TokenText& text) { detail::TokenBlock::fill(token, text); };
+  return cache.copy("a", PageSlot::usual_validity, fill) ? std::string{token.value()} : std::string{};
+}
+
+bool is_uniform(std::string_view text) { return text.find_first_not_of(text[0]) == std::string_view::npos; }
+
+struct Pipe {
+  Pipe() { REQUIRE(::pipe(ends) == 0); }
+  ~Pipe() {
+    for (const int end : ends) ::close(end);
+  }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+
+  void say() const { CHECK(::write(ends[1], "x", 1) == 1); }
+  /// False where nothing has been said for so long; less than zero: waits for ever.
+  bool hear(int milliseconds = -1) const {
+    pollfd waited{.fd = ends[0], .events = POLLIN, .revents = 0};
+    char word = 0;
+    return ::poll(&waited, 1, milliseconds) == 1 && ::read(ends[0], &word, 1) == 1;
+  }
+
+  int ends[2];
+};
+
+/// In a process of its own: a thread that reads, and one that closes the page and replaces it when it is told
+/// to.
+void read_beside_replacement(const Pipe& replace, const Pipe& replaced) {
+  PageCache cache;
+  std::vector<std::unique_ptr<WrittenPage>> pages;
+  const auto put_next = [&] {
+    const std::size_t size = pages.size() % 2 == 0 ? 900 : 6000;
+    pages.push_back(
+        std::make_unique<WrittenPage>(std::string(size, static_cast<char>('a' + pages.size() % 26))));
+    if (const auto page = passed(*pages.back())) cache.keep("a", *page);
+  };
+  put_next();
+  std::thread{[&] {
+    while (replace.hear()) {
+      pages.back()->close();
+      put_next();
+      replaced.say();
+    }
+  }}.detach();
+  while (true) {
+    SteppedChild::pause();
+    const std::string token = found(cache);
+    if (!token.empty() && (!is_uniform(token) || (token.size() != 900 && token.size() != 6000))) ::_exit(3);
+  }
+}
+
+}  // namespace
+
+TEST_CASE(
+    "token page: killed at any instruction of closing, the daemon leaves a whole token or none, and the next "
+    "one can "
+    "close it to the end") {
+  const WrittenPage page(std::string(300, 'x'));
+  SteppedChild daemon{[&page] {
+    void* memory = common::map_sealed_memory(page.descriptor.get(), page.size, PROT_READ | PROT_WRITE);
+    if (memory == nullptr) return;
+    SteppedChild::pause();
+    token_page::close(memory, page.size);
+  }};
+  if (!daemon.is_there()) {
+    MESSAGE("skipped: no process can be traced here");
+    return;
+  }
+  bool closed = false;
+  int given_after_closing = 0;
+  int torn = 0;
+  int not_closed_by_the_next = 0;
+  int steps = 0;
+  while (daemon.step()) {
+    const auto token = passed(page);
+    if (token && closed) ++given_after_closing;
+    if (token && token->text().value() != page.token) ++torn;
+    closed = closed || !token;
+    if (steps++ % 7 == 0) {
+      LeftPage left(page);
+      left.close();
+      if (!left.is_closed_and_wiped()) ++not_closed_by_the_next;
+    }
+  }
+  CHECK(closed);
+  CHECK(steps > 100);
+  CHECK(given_after_closing == 0);
+  CHECK(torn == 0);
+  CHECK(not_closed_by_the_next == 0);
+}
+
+TEST_CASE(
+    "page cache: a reader that is stopped at any instruction while its page is closed and replaced gets one "
+    "token or the "
+    "other or none") {
+  const Pipe replace;
+  const Pipe replaced;
+  SteppedChild reader{[&] { read_beside_replacement(replace, replaced); }};
+  if (!reader.is_there()) {
+    MESSAGE("skipped: no process can be traced here");
+    return;
+  }
+  constexpr int stride = 173;
+  constexpr int most_steps = 100'000;
+  bool in_the_middle = true;
+  int interrupted = 0;
+  int unfinished = 0;
+  // The first one goes all the way, for what is done once.
+  REQUIRE(reader.run());
+  for (int steps = 0; in_the_middle && steps < most_steps; steps += steps < 3000 ? stride : 20 * stride) {
+    for (int i = 0; in_the_middle && i < steps; ++i) in_the_middle = reader.step();
+    if (!in_the_middle) break;
+    ++interrupted;
+    replace.say();
+    // What it is stopped in may be what the other thread needs as well: the lock of an allocator.
+    const bool done = replaced.hear(1000);
+    if (!done) ++unfinished;
+    REQUIRE(reader.run());
+    if (!done) REQUIRE(replaced.hear());
+  }
+  CHECK(reader.is_there());
+  CHECK_FALSE(in_the_middle);
+  CHECK(interrupted > 10);
+  CHECK(unfinished * 2 < interrupted);
+}
+
+TEST_CASE("page cache: nothing of a page or of its copies is in a core file or in a forked child") {
+  PageCache cache;
+  const WrittenPage page("token");
+  for (const std::size_t size : {100U, 16000U, 100U}) {
+    const WrittenPage another(std::string(size, 'x'));
+    if (const auto taken = passed(another)) cache.keep("a", *taken);
+  }
+  // A range begins with a page's first memory page; what else belongs to it follows it closely.
+  std::ifstream maps{"/proc/self/smaps"};
+  std::string end_of_range;
+  bool of_the_cache = false;
+  int pages = 0;
+  int mappings = 0;
+  for (std::string line; std::getline(maps, line);) {
+    const auto dash = line.find('-');
+    if (dash != std::string::npos && dash < line.find(' ')) {
+      const bool is_page =
+          line.find("r--s") != std::string::npos && line.find("memfd:page") != std::string::npos;
+      of_the_cache =
+          is_page || (line.find("r--p") != std::string::npos && line.substr(0, dash) == end_of_range);
+      if (of_the_cache) end_of_range = line.substr(dash + 1, line.find(' ') - dash - 1);
+      if (is_page) ++pages;
+    }
+    if (!of_the_cache || !line.starts_with("VmFlags:")) continue;
+    ++mappings;
+    CHECK(line.find(" dd") != std::string::npos);
+    CHECK(line.find(" dc") != std::string::npos);
+  }
+  // Of the range that became too small as well.
+  CHECK(pages == 2);
+  CHECK(mappings >= 4);
+}
