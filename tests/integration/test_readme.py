@@ -69,6 +69,21 @@ def test_the_program_builds_and_works(daemon, directory):
         assert "Bearer" in result.stdout and '["pencil"]' in result.stdout
 
 
+@pytest.mark.skipif(is_sanitized(), reason="the program would have to be built with the sanitizer as well")
+def test_the_c_program_builds_and_works(daemon, directory):
+    for number, text in enumerate(examples("c")):
+        source, program = directory / f"example{number}.c", directory / f"example{number}"
+        source.write_text(text)
+        library = build / "client-lib"
+        built = subprocess.run(["gcc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I", root / "client-lib/include",
+                                source, "-o", program, "-L", library, f"-Wl,-rpath,{library}", "-lgrantd"],
+                               capture_output=True, text=True, timeout=120)
+        assert built.returncode == 0, built.stderr
+        result = subprocess.run([program], capture_output=True, text=True, timeout=20,
+                                env={**os.environ, "GRANTD_SOCKET": str(daemon.socket)})
+        assert result.returncode == 0 and "Bearer" in result.stdout, result
+
+
 def test_every_file_it_names_is_there():
     for name in re.findall(r"\]\(([^)#:]+)\)", readme) + re.findall(r"^(tools/\w+)", readme, re.M):
         assert (root / name).exists(), name

@@ -1,6 +1,7 @@
 """What a page is, who may do what with it, and when it ends; with the real daemon and readers in other processes."""
 
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -15,7 +16,7 @@ import authorization_server as answers
 import token_page
 from grantd import client, is_sanitized, until
 from service_manager import Service
-from token_page import CLOSED, OPEN
+from token_page import CLOSED, OPEN, document, layout, text_offset
 
 alice = 64001
 
@@ -49,6 +50,22 @@ def test_a_page_holds_what_the_token_route_gives(start_daemon, authorization_ser
     assert page.min_valid == 10_000_000_000
     assert abs(page.expires_at / 1e9 - time.time() - left) < 5
     assert authorization_server.count == 1
+
+
+def test_the_document_has_the_layout_of_the_program():
+    header = (Path(__file__).parents[2] / "common/token_page.hpp").read_text()
+    asserted = dict(re.findall(r"offsetof\(Head, (\w+)\) ==\s+(\d+)", header))
+    sizes = int(asserted.pop("sizes"))
+    assert {name: int(offset) for name, offset in asserted.items()} == \
+        {name: offset for name, (offset, _, _) in layout.items() if name != "magic" and offset < sizes}
+    members = re.findall(r"std::uint32_t (\w+);", re.search(r"struct Sizes \{(.*?)\};", header, re.S)[1])
+    assert {f"{name}_size": sizes + 4 * index for index, name in enumerate(members)} == \
+        {name: offset for name, (offset, _, _) in layout.items() if offset >= sizes}
+    ends = [offset + size for offset, size, _ in layout.values()]
+    assert [offset for offset, _, _ in layout.values()] == [0, *ends[:-1]]
+    assert f"sizeof(Head) == {text_offset}" in header and ends[-1] == text_offset
+    longest = {name: f"{int(number):,}" for name, number in re.findall(r"(longest_\w+) = (\d+);", header)}
+    assert all(number in document for number in longest.values())
 
 
 def test_a_dpop_token_has_a_page_that_says_so(start_daemon, authorization_server, pages):

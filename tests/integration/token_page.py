@@ -3,14 +3,27 @@
 import json
 import mmap
 import os
+import re
 import socket
 import struct
 import time
+from pathlib import Path
 
 from local_http import connect
 
+document = (Path(__file__).parents[2] / "docs/token-page.md").read_text()
 EMPTY, OPEN, CLOSED = 0, 1, 2
-head = struct.Struct("=8sII4q4I")
+
+
+def documented_layout():
+    """{name: (offset, size, type)} of the document's table."""
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| (\w+) \| `(\w+)` \|", document, re.M)
+    return {name: (int(offset), int(size), kind) for offset, size, kind, name in rows}
+
+
+layout = documented_layout()
+text_offset = int(re.search(r"^\| (\d+) \| +\| bytes \| +\| the text:", document, re.M)[1])
+_formats = {"u32": "=I", "i64": "=q", "bytes": "=8s"}
 
 
 class Page:
@@ -21,19 +34,24 @@ class Page:
         self.memory = None
         if descriptor is not None:
             self.memory = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
-            (magic, self.version, _, self.obtained, self.expires, self.expires_at, self.min_valid,
-             *self.sizes) = head.unpack_from(self.memory)
-            assert magic == b"grantdpg" and self.version == 1
+            assert self.read("magic") == b"grantdpg" and self.read("version") == 1
+            self.obtained, self.expires, self.expires_at, self.min_valid = map(
+                self.read, ("obtained", "expires", "expires_at", "min_valid"))
+            self.sizes = [self.read(f"{part}_size") for part in ("type", "token", "scope", "version")]
+
+    def read(self, name):
+        offset, _, kind = layout[name]
+        return struct.unpack_from(_formats[kind], self.memory, offset)[0]
 
     @property
     def state(self):
-        return struct.unpack_from("=I", self.memory, 12)[0]
+        return self.read("state")
 
     def parts(self):
         """Type, token, scope, version; None where the page is closed."""
         before = self.state
         kind, token, scope, version = self.sizes
-        text = self.memory[head.size:head.size + kind + 1 + token + scope + version].decode("latin-1")
+        text = self.memory[text_offset:text_offset + kind + 1 + token + scope + version].decode("latin-1")
         if before != OPEN or self.state != OPEN:
             return None
         assert text[kind] == " "
@@ -45,7 +63,7 @@ class Page:
         return self.parts()[1]
 
     def wiped(self):
-        return not any(self.memory[head.size:])
+        return not any(self.memory[text_offset:])
 
     def close(self):
         if self.memory is not None:
