@@ -86,8 +86,10 @@ bool PageSlot::read(const Key& key, std::int64_t min_valid, std::uint64_t genera
   const char* const range = range_.load(std::memory_order_relaxed);
   if (!token_page::is_open(range)) return false;
   const OwnCopy& copy = own(range);
-  const std::int64_t left = copy.expires - boottime();
-  if (left <= 0 || left < (min_valid == usual_validity ? copy.min_valid : min_valid)) return false;
+  const std::int64_t expires = copy.expires;
+  const std::int64_t now = boottime();
+  if (expires <= now || expires - now < (min_valid == usual_validity ? copy.min_valid : min_valid))
+    return false;
   reading.slot_ = this;
   reading.sequence_ = sequence;
   reading.text_.sizes = copy.sizes;

@@ -31,7 +31,7 @@ static int untouched(int descriptor) {
          received[0] == 'x';
 }
 
-static int get(grantd_client* client, const char* name) {
+static int can_get(grantd_client* client, const char* name) {
   grantd_token* token = NULL;
   const grantd_status status = grantd_get_access_token(client, name, NULL, &token, NULL);
   grantd_token_free(token);
@@ -42,11 +42,11 @@ static int get(grantd_client* client, const char* name) {
 int reuse_numbers(const char* first, const char* second) {
   grantd_client* const client = new_client();
   grantd_client* const never_used_again = new_client();
-  int right = get(client, first) && get(never_used_again, first);
+  int right = can_get(client, first) && can_get(never_used_again, first);
   for (int number = first_number; number < numbers; ++number) close(number);
   if (!put_strangers()) return 2;
-  right = right && get(client, first);  /* out of its page, which needs no descriptor */
-  right = right && get(client, second); /* over a new connection */
+  right = right && can_get(client, first);  /* out of its page, which needs no descriptor */
+  right = right && can_get(client, second); /* over a new connection */
   grantd_client_free(never_used_again);
   grantd_client_free(client);
   for (int i = 0; i < pairs; ++i) right = right && untouched(stranger[i]) && untouched(other_end[i]);

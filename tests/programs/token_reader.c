@@ -7,7 +7,7 @@
 
 #include "token_reader.h"
 
-static void get(grantd_client* client, char* rest) {
+static void answer(grantd_client* client, char* rest) {
   grantd_token_request request = GRANTD_TOKEN_REQUEST_INIT;
   const char* const name = strtok(rest, " ");
   int plain = 1;
@@ -36,7 +36,7 @@ static int ask(void) {
   char line[4096];
   while (fgets(line, sizeof line, stdin) != NULL) {
     line[strcspn(line, "\n")] = '\0';
-    if (strncmp(line, "get ", 4) == 0) get(client, line + 4);
+    if (strncmp(line, "get ", 4) == 0) answer(client, line + 4);
     if (strncmp(line, "evict ", 6) == 0) {
       const grantd_status status = grantd_evict(client, line + 6, NULL, NULL);
       puts(status == GRANTD_OK ? "done" : grantd_status_name(status));
