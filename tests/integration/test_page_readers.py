@@ -222,6 +222,7 @@ def test_strace_sees_no_system_call_of_a_cached_read(start_daemon, authorization
     assert "connect" in few and few == many
 
 
+@pytest.mark.stampede
 def test_children_of_a_process_whose_threads_read_read_as_well(start_daemon, authorization_server):
     daemon = start_daemon(one(authorization_server))
     done = run(daemon, "forking", "a", 10 if is_sanitized() else 40)
@@ -234,6 +235,7 @@ def test_descriptors_that_have_become_somebody_elses_are_left_alone(start_daemon
     assert done.returncode == 0 and done.stdout == "untouched\n", done
 
 
+@pytest.mark.stampede
 def test_who_reads_without_a_pause_never_waits_for_a_renewal_and_has_no_dead_token(start_daemon, authorization_server):
     # A caller that had to wait for a token request would wait for more than a second.
     authorization_server.script(answers.token(expires_in=6))

@@ -27,8 +27,8 @@ struct Free {
 template <class T>
 using Owned = std::unique_ptr<T, Free>;
 
-struct Fixture {
-  explicit Fixture(grantd::tests::ScriptedDaemon::Script script)
+struct CallerInC {
+  explicit CallerInC(grantd::tests::ScriptedDaemon::Script script)
       : socket(directory / "socket"), daemon(socket, std::move(script)) {
     grantd_client_options options = GRANTD_CLIENT_OPTIONS_INIT;
     options.socket = socket.c_str();
@@ -64,12 +64,12 @@ struct Fixture {
   Owned<grantd_error> error{};
 };
 
-const auto tokens = answering([](const ReceivedRequest&) { return token_answer(); });
+const auto any_request = answering([](const ReceivedRequest&) { return token_answer(); });
 
 }  // namespace
 
 TEST_CASE("C interface: a C99 program gets a token, and what it wishes travels as JSON") {
-  Fixture f(answering([](const ReceivedRequest& request) {
+  CallerInC f(answering([](const ReceivedRequest& request) {
     CHECK(
         request.body ==
         R"({"scope":"a b","resource":["urn:a","urn:b"],"parameters":{"k":"v"},"min_valid":30,"rejected":"v0"})");
@@ -82,7 +82,7 @@ TEST_CASE("C interface: every code of the daemon is a status of its own") {
   std::vector<grantd_status> seen;
   for (int value = GRANTD_DAEMON_UNREACHABLE; value <= GRANTD_INVALID_CONFIGURATION; ++value) {
     const std::string name = grantd_status_name(static_cast<grantd_status>(value));
-    Fixture f(answering([&](const ReceivedRequest&) { return problem_answer(500, name); }));
+    CallerInC f(answering([&](const ReceivedRequest&) { return problem_answer(500, name); }));
     CHECK(f.get() == value);
     CHECK(f.token == nullptr);
     REQUIRE(f.error);
@@ -93,7 +93,7 @@ TEST_CASE("C interface: every code of the daemon is a status of its own") {
 }
 
 TEST_CASE("C interface: a code that is not known yet is told in words") {
-  Fixture f(answering([](const ReceivedRequest&) { return problem_answer(418, "a_code_of_tomorrow"); }));
+  CallerInC f(answering([](const ReceivedRequest&) { return problem_answer(418, "a_code_of_tomorrow"); }));
   CHECK(f.get() == GRANTD_OTHER);
   CHECK(std::string{grantd_error_code(f.error.get())} == "a_code_of_tomorrow");
   CHECK(grantd_error_http_status(f.error.get()) == 418);
@@ -102,7 +102,7 @@ TEST_CASE("C interface: a code that is not known yet is told in words") {
 }
 
 TEST_CASE("C interface: an error tells all that is known of it") {
-  Fixture f(answering([](const ReceivedRequest&) {
+  CallerInC f(answering([](const ReceivedRequest&) {
     return problem_answer(502, "token_request_rejected",
                           R"(,"oauth_error":"invalid_scope","oauth_error_description":"no","retry_after":7)");
   }));
@@ -114,7 +114,7 @@ TEST_CASE("C interface: an error tells all that is known of it") {
 }
 
 TEST_CASE("C interface: who does not want the error need not take it, and success leaves none") {
-  Fixture f(tokens);
+  CallerInC f(any_request);
   grantd_token* token = nullptr;
   CHECK(grantd_get_access_token(f.client.get(), "..", nullptr, &token, nullptr) == GRANTD_INVALID_REQUEST);
   CHECK(token == nullptr);
@@ -130,7 +130,7 @@ TEST_CASE("C interface: who does not want the error need not take it, and succes
 }
 
 TEST_CASE("C interface: what cannot be asked is refused") {
-  Fixture f(tokens);
+  CallerInC f(any_request);
   grantd_token_request request = GRANTD_TOKEN_REQUEST_INIT;
   CHECK(f.get(nullptr, nullptr) == GRANTD_INVALID_REQUEST);
   request.resource_count = 1;
@@ -149,7 +149,7 @@ TEST_CASE("C interface: what cannot be asked is refused") {
 }
 
 TEST_CASE("C interface: a structure of a later version is taken where it asks for nothing new") {
-  Fixture f(tokens);
+  CallerInC f(any_request);
   struct {
     grantd_token_request known = GRANTD_TOKEN_REQUEST_INIT;
     std::uint64_t new_member = 0;
@@ -163,7 +163,7 @@ TEST_CASE("C interface: a structure of a later version is taken where it asks fo
 }
 
 TEST_CASE("C interface: a request goes through the daemon with everything it has, and so does its response") {
-  Fixture f(answering([](const ReceivedRequest& request) {
+  CallerInC f(answering([](const ReceivedRequest& request) {
     CHECK(request.method() == "POST");
     CHECK(request.target() == "/v1/proxy/a/things?x=1");
     CHECK(request.has("X-Own: 1"));
@@ -203,7 +203,7 @@ TEST_CASE("C interface: a request goes through the daemon with everything it has
 }
 
 TEST_CASE("C interface: eviction and proofs") {
-  Fixture f(answering([](const ReceivedRequest& request) -> std::string {
+  CallerInC f(answering([](const ReceivedRequest& request) -> std::string {
     if (request.method() == "DELETE") {
       CHECK(request.target() == "/v1/tokens/c?scope=a%20b");
       return "HTTP/1.1 204 No Content\r\n\r\n";

@@ -13,30 +13,21 @@
 #include <thread>
 #include <vector>
 
-#include "client-lib/src/token_block.hpp"
 #include "client-lib/src/token_call.hpp"
 #include "tests/unit/client_lib/page_fixture.hpp"
 
 using namespace grantd;
 using namespace std::chrono_literals;
-using detail::OwnDescriptor;
 using detail::PageCache;
 using detail::PageKey;
 using detail::PageSlot;
-using detail::PassedPage;
-using detail::TokenBlock;
-using detail::TokenText;
+using tests::is_uniform;
+using tests::keep;
+using tests::passed;
+using tests::token_of;
 using tests::WrittenPage;
 
 namespace {
-
-std::optional<Token> token_of(PageCache& cache, std::string_view key = "a",
-                              std::int64_t min_valid = PageSlot::usual_validity) {
-  Token token;
-  const auto fill = [&token](const TokenText& text) { TokenBlock::fill(token, text); };
-  if (!cache.copy(key, min_valid, fill)) return std::nullopt;
-  return token;
-}
 
 std::string found(PageCache& cache, std::string_view key = "a",
                   std::int64_t min_valid = PageSlot::usual_validity) {
@@ -45,14 +36,6 @@ std::string found(PageCache& cache, std::string_view key = "a",
 }
 
 constexpr std::int64_t seconds(std::int64_t count) { return count * 1'000'000'000; }
-
-std::optional<PassedPage> passed(int descriptor) {
-  return PassedPage::take(OwnDescriptor{::dup(descriptor)});
-}
-
-void keep(PageCache& cache, std::string_view key, const WrittenPage& page) {
-  if (const auto taken = passed(page.descriptor.get())) cache.keep(key, *taken);
-}
 
 // Shared mappings of pages in this process.
 std::size_t mappings_of_pages() {
@@ -71,8 +54,6 @@ int exit_status_of_child(const std::function<int()>& run) {
   REQUIRE(::waitpid(child, &status, 0) == child);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
-
-bool is_uniform(std::string_view text) { return text.find_first_not_of(text[0]) == std::string_view::npos; }
 
 }  // namespace
 

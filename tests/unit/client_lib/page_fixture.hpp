@@ -2,12 +2,18 @@
 
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "client-lib/src/page_cache.hpp"
+#include "client-lib/src/token_block.hpp"
 #include "common/sealed_memory.hpp"
 #include "common/token_page.hpp"
 
@@ -51,5 +57,25 @@ struct WrittenPage {
   common::UniqueFd descriptor;
   void* memory = nullptr;
 };
+
+inline std::optional<detail::PassedPage> passed(int descriptor) {
+  return detail::PassedPage::take(detail::OwnDescriptor{::dup(descriptor)});
+}
+
+inline void keep(detail::PageCache& cache, std::string_view key, const WrittenPage& page) {
+  if (const auto taken = passed(page.descriptor.get())) cache.keep(key, *taken);
+}
+
+inline std::optional<Token> token_of(detail::PageCache& cache, std::string_view key = "a",
+                                     std::int64_t min_valid = detail::PageSlot::usual_validity) {
+  Token token;
+  const auto fill = [&token](const detail::TokenText& text) { detail::TokenBlock::fill(token, text); };
+  if (!cache.copy(key, min_valid, fill)) return std::nullopt;
+  return token;
+}
+
+inline bool is_uniform(std::string_view text) {
+  return text.find_first_not_of(text[0]) == std::string_view::npos;
+}
 
 }  // namespace grantd::tests
