@@ -190,7 +190,7 @@ def test_a_token_whose_page_cannot_be_held_for_the_next_process_is_got_over_the_
 
 
 def test_in_another_time_namespace_every_call_asks_the_daemon(start_daemon, authorization_server, readers):
-    wrapper = ["unshare", "--time", "--boottime", "5000", "--fork"]
+    wrapper = ["unshare", "--time", "--boottime", "3", "--fork"]
     if subprocess.run([*wrapper, "true"], capture_output=True).returncode != 0:
         pytest.skip("no time namespace can be made here")
     authorization_server.otherwise = answers.token(expires_in=1000)

@@ -93,10 +93,7 @@ void read_beside_replacement(const Pipe& replace, const Pipe& replaced) {
 
 }  // namespace
 
-TEST_CASE(
-    "token page: killed at any instruction of closing, the daemon leaves a whole token or none, and the next "
-    "one can "
-    "close it to the end") {
+TEST_CASE("token page: killed at any instruction of closing, the daemon leaves a whole token or none") {
   const WrittenPage page(std::string(300, 'x'));
   SteppedChild daemon{[&page] {
     void* memory = common::map_sealed_memory(page.descriptor.get(), page.size, PROT_READ | PROT_WRITE);
@@ -131,10 +128,36 @@ TEST_CASE(
   CHECK(not_closed_by_the_next == 0);
 }
 
+TEST_CASE("passed page: stopped at any instruction of copying, a reader has a whole token or none") {
+  constexpr int stride = 250;
+  std::vector<std::unique_ptr<WrittenPage>> pages(24);
+  for (auto& page : pages) page = std::make_unique<WrittenPage>(std::string(400, 'x'));
+  SteppedChild reader{[&pages] {
+    for (const auto& page : pages) {
+      SteppedChild::pause();
+      const auto token = passed(page->descriptor.get());
+      if (token && token->text().value() != page->token) ::_exit(3);
+    }
+    SteppedChild::pause();
+  }};
+  if (!reader.is_there()) {
+    MESSAGE("skipped: no process can be traced here");
+    return;
+  }
+  int steps = 0;
+  for (const auto& page : pages) {
+    bool in_the_middle = true;
+    for (int i = 0; in_the_middle && i < steps; ++i) in_the_middle = reader.step();
+    page->close();
+    if (in_the_middle) REQUIRE(reader.run());
+    steps += stride;
+  }
+  CHECK(reader.is_there());
+}
+
 TEST_CASE(
-    "page cache: a reader that is stopped at any instruction while its page is closed and replaced gets one "
-    "token or the "
-    "other or none") {
+    "page cache: stopped at any instruction while its page is replaced, a reader has one token or the "
+    "other") {
   const Pipe replace;
   const Pipe replaced;
   SteppedChild reader{[&] { read_beside_replacement(replace, replaced); }};
