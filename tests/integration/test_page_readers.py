@@ -222,6 +222,13 @@ def test_strace_sees_no_system_call_of_a_cached_read(start_daemon, authorization
     assert "connect" in few and few == many
 
 
+@pytest.mark.skipif(is_sanitized(), reason="a sanitizer has a heap of its own")
+def test_a_cached_read_writes_to_nothing_that_threads_share(start_daemon, authorization_server):
+    daemon = start_daemon(one(authorization_server))
+    done = run(daemon, "frozen", "a", 10_000)
+    assert done.returncode == 0, done
+
+
 @pytest.mark.stampede
 def test_children_of_a_process_whose_threads_read_read_as_well(start_daemon, authorization_server):
     daemon = start_daemon(one(authorization_server))

@@ -53,6 +53,7 @@ int main(int count, char** arguments) {
   if (strcmp(mode, "watch") == 0 && count == 4) return watch(arguments[2], atof(arguments[3]));
   if (strcmp(mode, "confined") == 0 && count == 4)
     return read_without_system_calls(arguments[2], atol(arguments[3]));
+  if (strcmp(mode, "frozen") == 0 && count == 4) return read_what_is_frozen(arguments[2], atol(arguments[3]));
   if (strcmp(mode, "forking") == 0 && count == 4) return read_beside_forks(arguments[2], atoi(arguments[3]));
   if (strcmp(mode, "swarm") == 0 && count == 5)
     return swarm(arguments[2], atoi(arguments[3]), atof(arguments[4]));

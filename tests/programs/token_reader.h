@@ -26,6 +26,7 @@ void read_once(grantd_client* client, const char* name, struct seen* seen, char*
 /* Modes of the program; the exit status is 0 when nothing went wrong. */
 int watch(const char* name, double seconds);
 int read_without_system_calls(const char* name, long count);
+int read_what_is_frozen(const char* name, long count);
 int read_beside_forks(const char* name, int forks);
 int swarm(const char* name, int count, double seconds);
 int reuse_numbers(const char* first, const char* second);
