@@ -44,7 +44,7 @@ TokenRequest to_token_request(const grantd_token_request* given) {
                     .audience = std::string{text_or_empty(request.audience)},
                     .assertion = std::string{text_or_empty(request.assertion)},
                     .rejected = std::string{text_or_empty(request.rejected)}};
-  require_list(request.resource, request.resource_count, "the list of resources");
+  require_list(static_cast<const void*>(request.resource), request.resource_count, "the list of resources");
   for (std::size_t i = 0; i < request.resource_count; ++i)
     made.resource.emplace_back(text_or_empty(request.resource[i]));
   require_list(request.parameters, request.parameter_count, "the list of parameters");

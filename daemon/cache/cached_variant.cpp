@@ -165,7 +165,8 @@ void CachedVariant::store(TokenPtr token, const Flight& flight) {
     if (had_valid_token) renew_at_ = renewal_time_of_same_token(now(), token_->expires);
     return;
   }
-  used_ = false;
+  // Who reads the same token out of its page goes on doing so, without asking.
+  used_ = page_ != nullptr;
   from_rejection_ = flight.replaces_rejected;
   if (!from_rejection_) guard_step_ = seconds{0};
   // The next rejection of the same token is one more, not the one that was guarded against.

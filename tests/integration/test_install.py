@@ -80,6 +80,19 @@ def test_a_program_builds_and_runs_against_the_library(installed, library, tmp_p
     assert printed == [daemon.get_token("catalog.client").token, "unknown_client"]
 
 
+def test_a_c_program_builds_against_the_library_and_finds_every_call_of_its_header(installed, library, tmp_path):
+    header = (installed / "include/grantd/grantd.h").read_text()
+    calls = sorted(set(re.findall(r"\b(grantd_\w+)\(", header)))
+    assert len(calls) > 25
+    source = tmp_path / "program.c"
+    source.write_text("#include <grantd/grantd.h>\ntypedef void (*call)(void);\n"
+                      f"call calls[] = {{{', '.join(f'(call){name}' for name in calls)}}};\n"
+                      "int main(void) { return calls[0] == NULL; }\n")
+    run("gcc", "-std=c99", "-Wall", "-Werror", *pkg_config(installed, library, "--cflags"), source, "-o", tmp_path / "program",
+        *pkg_config(installed, library, "--libs"))
+    run(tmp_path / "program", env={**os.environ, "LD_LIBRARY_PATH": str(library.parent)})
+
+
 def test_programs_and_examples_are_in_their_places(installed):
     for name in ("grantd", "grantctl"):
         found = [path for path in installed.rglob(name) if path.is_file() and os.access(path, os.X_OK)]
@@ -104,7 +117,7 @@ def test_the_library_needs_nothing_beyond_libc_and_libstdcpp(library):
 def test_the_library_exports_its_own_names_alone(library):
     symbols = run("nm", "-D", "--defined-only", "-C", library).splitlines()
     names = [line.split(" ", 2)[2] for line in symbols]
-    own = re.compile(r"((typeinfo( name)?|vtable|VTT|guard variable) for )?grantd::(?!common|config|daemon)")
+    own = re.compile(r"((typeinfo( name)?|vtable|VTT|guard variable) for )?grantd::(?!common|config|daemon)|grantd_\w+$")
     foreign = [name for name in names if not own.match(name)]
     assert names and not foreign, foreign[:20]
 

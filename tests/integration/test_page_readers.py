@@ -259,6 +259,17 @@ def test_who_reads_without_a_pause_never_waits_for_a_renewal_and_has_no_dead_tok
         assert seen["reads"] > 1_000_000
 
 
+def test_a_server_that_gives_the_same_token_again_makes_nobody_who_reads_its_page_wait_for_the_next(start_daemon, authorization_server):
+    same = answers.new_token()
+    authorization_server.script(answers.token(access_token=same, expires_in=10), answers.token(access_token=same, expires_in=5))
+    authorization_server.otherwise = answers.delayed(1, answers.token())
+    daemon = start_daemon(one(authorization_server))
+    seen = json.loads(run(daemon, "watch", "a", 11).stdout)
+    assert seen["failed"] == seen["expired"] == 0 and seen["versions"] == 2
+    assert authorization_server.count == 3
+    assert seen["longest"] < 800_000_000, seen
+
+
 @pytest.mark.skipif(is_sanitized(), reason="a thousand processes with a sanitizer take more memory than there may be")
 def test_a_thousand_processes_at_a_renewal_cause_one_token_request_and_wait_no_longer_than_for_the_socket(
         start_daemon, authorization_server):

@@ -56,6 +56,7 @@ class GRANTD_EXPORT Client {
   /// and that is still good comes out of memory shared with the daemon: no system call, no lock, no word that
   /// another thread writes. After a renewal, or when the daemon has taken it back, the next call asks again.
   Token get_access_token(std::string_view name) const;
+  /// The stop token is not copied: its copies count themselves in a word that all of them share.
   Token get_access_token(std::string_view name, const TokenRequest& request,
                          const std::stop_token& stop = {}) const;
 
@@ -63,14 +64,14 @@ class GRANTD_EXPORT Client {
   /// a `status`), the token is renewed and `send` called once more with the new one, if there is a new one.
   template <class Send>
   auto with_token(std::string_view name, Send&& send, const TokenRequest& request = {},
-                  std::stop_token stop = {}) const {
+                  const std::stop_token& stop = {}) const {
     const Token token = get_access_token(name, request, stop);
     auto result = send(token);
     if (!detail::is_unauthorized(result)) return result;
     TokenRequest renewal = request;
     renewal.force_renewal = false;
     renewal.rejected = std::string{token.version()};
-    const Token renewed = get_access_token(name, renewal, std::move(stop));
+    const Token renewed = get_access_token(name, renewal, stop);
     if (renewed.version() == token.version()) return result;
     return send(renewed);
   }
