@@ -2,14 +2,14 @@
    <grantd/client.hpp>, at the same price: a token that is at hand costs a copy and no system call.
 
    - Every call is safe from several threads at once, on one client too, and on both sides of a fork. Nothing
-     here throws, raises a signal or starts a thread.
+     here throws, raises a signal or starts a thread. A thread is not to be cancelled (pthread_cancel) in one.
    - What a call gives (`grantd_token **` and the like) is the caller's to free; on failure it is NULL. All
      `_free` take NULL. What accessors return lives as long as the object it was asked of.
    - Strings that go in end with NUL, and are UTF-8 where they are not ASCII; NULL is an empty one. Strings
-   that come out end with NUL as well; `length`, where it is not NULL, gets the number of characters before
-   it.
+     that come out end with NUL as well; `length`, where it is not NULL, gets the number of characters
+     before it.
    - `error` may be NULL. Where it is not, a failed call puts an error there, to be freed, and a successful
-   one NULL.
+     one NULL.
    - Structures begin with their size and are to be zeroed but for that, as the ..._INIT macros do: later
      versions add members at the end, whose zero means what was before. */
 #ifndef GRANTD_GRANTD_H
