@@ -18,7 +18,6 @@
 #include <utility>
 
 #include "common/sealed_memory.hpp"
-#include "common/secret.hpp"
 #include "daemon/crypto/digest.hpp"
 
 namespace grantd::daemon {
@@ -43,12 +42,9 @@ struct KeptMemory::Record {
   char* payload() { return reinterpret_cast<char*>(this + 1); }
   std::string_view content() { return {payload(), payload_size}; }
   Sha256 computed() {
-    common::Secret text;
-    text.reserve(sizeof kind + sizeof payload_size + payload_size);
-    text.append({reinterpret_cast<const char*>(&kind), sizeof kind});
-    text.append({reinterpret_cast<const char*>(&payload_size), sizeof payload_size});
-    text.append(content());
-    return sha256(text.reveal());
+    return sha256({{reinterpret_cast<const char*>(&kind), sizeof kind},
+                   {reinterpret_cast<const char*>(&payload_size), sizeof payload_size},
+                   content()});
   }
 };
 

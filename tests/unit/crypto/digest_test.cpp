@@ -24,3 +24,7 @@ TEST_CASE("sha256: the examples of FIPS 180") {
   CHECK(hex_digest("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") ==
         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
+
+TEST_CASE("sha256: parts give the digest of the whole") {
+  CHECK(grantd::daemon::sha256({"a", "", "bc"}) == grantd::daemon::sha256("abc"));
+}
