@@ -16,20 +16,22 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/latencies.hpp"
 #include "bench/unix_socket.hpp"
 #include "common/ascii.hpp"
 
 namespace {
 
+using grantd::bench::Clock;
 using grantd::bench::fail;
+using grantd::bench::Seconds;
 using grantd::bench::unix_socket;
 using grantd::common::UniqueFd;
-using Clock = std::chrono::steady_clock;
-using Seconds = std::chrono::duration<double>;
 
 struct Options {
   std::string socket;
   std::string path = "/";
+  std::size_t definitions = 0;  // 0: `path` itself is asked for; else "PATH0" and so on, in turn
   std::size_t connections = 1;
   std::size_t idle = 0;  // further connections, each after one request
   double seconds = 1;
@@ -52,6 +54,8 @@ Options read_options(int argc, char** argv) {
       options.socket = value;
     } else if (name == "--path") {
       options.path = value;
+    } else if (name == "--definitions") {
+      options.definitions = std::stoul(value);
     } else if (name == "--connections") {
       options.connections = std::stoul(value);
     } else if (name == "--idle") {
@@ -121,10 +125,20 @@ double cpu_seconds() {
   return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
 }
 
+std::vector<std::string> requests_of(const Options& options) {
+  const auto request = [](const std::string& path) {
+    return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  };
+  if (options.definitions == 0) return {request(options.path)};
+  std::vector<std::string> requests;
+  for (std::size_t i = 0; i < options.definitions; ++i)
+    requests.push_back(request(options.path + std::to_string(i)));
+  return requests;
+}
+
 class Generator {
  public:
-  explicit Generator(const Options& options)
-      : options_(options), request_("GET " + options.path + " HTTP/1.1\r\nHost: localhost\r\n\r\n") {
+  explicit Generator(const Options& options) : options_(options), requests_(requests_of(options)) {
     if (!epoll_) fail("epoll_create1");
     open(idle_, options.idle);
     open(active_, options.connections);
@@ -155,6 +169,11 @@ class Generator {
     }
   }
 
+  void send(Connection& connection) {
+    connection.send(requests_[next_]);
+    if (++next_ == requests_.size()) next_ = 0;
+  }
+
   // Calls `on_answer(connection, latency)` for every response that has become whole.
   template <class OnAnswer>
   void wait(OnAnswer on_answer) {
@@ -170,7 +189,7 @@ class Generator {
   std::vector<Clock::duration> one_request_each(std::vector<Connection>& connections) {
     std::vector<Clock::duration> latencies;
     const auto begun = Clock::now();
-    for (Connection& connection : connections) connection.send(request_);
+    for (Connection& connection : connections) send(connection);
     while (latencies.size() < connections.size())
       wait([&](Connection&, Clock::duration) { latencies.push_back(Clock::now() - begun); });
     return latencies;
@@ -178,13 +197,13 @@ class Generator {
 
   void keep_busy(Clock::time_point until) {
     std::size_t under_way = active_.size();
-    for (Connection& connection : active_) connection.send(request_);
+    for (Connection& connection : active_) send(connection);
     while (under_way > 0) {
       const bool going_on = Clock::now() < until;
       wait([&](Connection& connection, Clock::duration latency) {
         latencies_.push_back(latency);
         if (going_on) {
-          connection.send(request_);
+          send(connection);
         } else {
           --under_way;
         }
@@ -193,20 +212,21 @@ class Generator {
   }
 
   void report(double seconds, double cpu) {
-    std::ranges::sort(latencies_);
+    const std::string distribution = grantd::bench::distribution_json(latencies_);
     const auto microseconds = [&](double part) {
-      const auto index = static_cast<std::size_t>(static_cast<double>(latencies_.size() - 1) * part);
-      return std::chrono::duration<double, std::micro>(latencies_[index]).count();
+      return grantd::bench::quantile(latencies_, part).count() / 1000;
     };
     std::printf(
         "{\"requests\": %zu, \"seconds\": %.6f, \"cpu_seconds\": %.6f, \"p50_us\": %.1f, \"p99_us\": %.1f, "
-        "\"max_us\": %.1f}\n",
-        latencies_.size(), seconds, cpu, microseconds(0.5), microseconds(0.99), microseconds(1));
+        "\"max_us\": %.1f, \"distribution\": %s}\n",
+        latencies_.size(), seconds, cpu, microseconds(0.5), microseconds(0.99), microseconds(1),
+        distribution.c_str());
     std::fflush(stdout);
   }
 
   const Options& options_;
-  const std::string request_;
+  const std::vector<std::string> requests_;
+  std::size_t next_ = 0;
   UniqueFd epoll_{::epoll_create1(EPOLL_CLOEXEC)};
   std::vector<Connection> idle_, active_;
   std::array<epoll_event, 256> events_;

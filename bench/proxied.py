@@ -4,13 +4,14 @@ relay that looks at nothing. Proxies take one CPU; the load, and the API, share 
 
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import threading
 import time
 
+import sockets
 import subjects
+from rig import median, ratio
 
 body = 1 << 30
 proxy_path = "/v1/proxy/x/"
@@ -29,57 +30,41 @@ base_url = "{origin}"
 class Requests:
     """1 KiB answers at several numbers of connections."""
 
-    def __init__(self, bench, program, tls):
-        self.bench, self.tls = bench, tls
-        self.upstream = subjects.Upstream(bench.directory, program, bench.own_cpu)
+    def __init__(self, rig, tls):
+        self.rig, self.tls = rig, tls
+        self.floor = None if tls else "relay"
+        self.upstream = subjects.Upstream(rig.directory, rig.nginx, rig.own_cpu)
         port = self.upstream.tls_port if tls else self.upstream.port
         origin = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         ca_file = self.upstream.certificate if tls else None
-        self.servers = [] if tls else [subjects.relay(bench.directory, bench.build, bench.server_cpu, port)]
-        self.servers += [subjects.nginx_proxy(bench.directory, program, bench.server_cpu, origin, ca_file),
-                         bench.grantd(apis=_apis(origin, ca_file))]
+        self.servers = [] if tls else [subjects.relay(rig.directory, rig.build, rig.server_cpu, port)]
+        self.servers += [subjects.nginx_proxy(rig.directory, rig.nginx, rig.server_cpu, origin, ca_file),
+                         rig.grantd(apis=_apis(origin, ca_file))]
 
     def run(self):
-        print(f"requests through the proxy, 1 KiB answers, {'TLS' if self.tls else 'plain'} towards the API: "
-              f"{self.bench.rounds} rounds of {self.bench.seconds:g} s each")
+        rig, kind = self.rig, "TLS" if self.tls else "plain HTTP"
+        rig.report.section(f"Through the proxy, {kind} to the API",
+                           "1 KiB answers. nginx adds a fixed header and keeps its connections to the API"
+                           + ("." if self.tls else "; the floor is a relay that looks at nothing.")
+                           + f" {rig.rounds} rounds of {rig.seconds:g} s each.")
+        rows = []
         try:
             for server in self.servers:
                 server.wait()
-            print("  connections  server       requests/s  CPU us/request    p50 us    p99 us  peak MiB")
             for connections in (1, 16, 256):
-                self._compare(connections)
+                runs = rig.in_turns({server.name: self._loader(server, connections) for server in self.servers})
+                rows += sockets.load_rows(connections, runs)
+                sockets.judge_load(rig.report, f"proxy, {kind}, {sockets.counted(connections)}", runs, "nginx-proxy", self.floor)
+            rig.report.table(sockets.load_headings, rows)
+            peaks = (f"{server.name} {server.resident_bytes(peak=True) / 2**20:.1f} MiB" for server in self.servers)
+            rig.report.note(f"Largest resident memory: {', '.join(peaks)}.")
         finally:
             for server in [*self.servers, self.upstream.subject]:
                 server.stop()
 
-    def _compare(self, connections):
-        runs = {server.name: [] for server in self.servers}
-        for turn in range(self.bench.rounds):
-            first = turn % len(self.servers)
-            for server in self.servers[first:] + self.servers[:first]:
-                path = proxy_path if server.name == "grantd" else "/"
-                runs[server.name].append(self.bench.load(server, "--connections", connections, "--seconds",
-                                                         self.bench.seconds, path=path))
-
-        def median(name, key):
-            return statistics.median(run[key] for run in runs[name])
-
-        for server in self.servers:
-            name = server.name
-            print(f"  {connections:11}  {name:11}  {median(name, 'rate'):10.0f}  {median(name, 'cpu_us'):14.2f}"
-                  f"  {median(name, 'p50_us'):8.1f}  {median(name, 'p99_us'):8.1f}"
-                  f"  {server.resident_bytes(peak=True) / 2**20:8.1f}")
-
-        def ratio(peer, key):
-            pairs = zip(runs["grantd"], runs[peer], strict=True)
-            return statistics.median(mine[key] / theirs[key] for mine, theirs in pairs)
-
-        floor = f", {ratio('relay', 'rate'):.2f} times the relay's" if "relay" in runs else ""
-        self.bench.verdict(f"throughput {ratio('nginx-proxy', 'rate'):.2f} times nginx's (at least 1.0){floor}",
-                           ratio("nginx-proxy", "rate") >= 1)
-        floor = f", {ratio('relay', 'cpu_us'):.2f} times the relay's" if "relay" in runs else ""
-        self.bench.verdict(f"CPU per request {ratio('nginx-proxy', 'cpu_us'):.2f} times nginx's (at most 1.0){floor}",
-                           ratio("nginx-proxy", "cpu_us") <= 1)
+    def _loader(self, server, connections):
+        path = proxy_path if server.name == "grantd" else "/"
+        return lambda: self.rig.load(server, "--connections", connections, "--seconds", self.rig.seconds, path=path)
 
 
 def serve_bulk(port_to):
@@ -126,24 +111,26 @@ def _serve_one(connection, piece, buffer):
 class Bodies:
     """1 GiB down and up."""
 
-    def __init__(self, bench, program):
-        self.bench = bench
+    def __init__(self, rig):
+        self.rig = rig
         reading, writing = os.pipe()
         self.api = subprocess.Popen([sys.executable, __file__, str(writing)], pass_fds=[writing])
         os.close(writing)
         with os.fdopen(reading) as ports:
             origin = f"http://127.0.0.1:{ports.readline().strip()}"
-        self.servers = [subjects.nginx_proxy(bench.directory, program, bench.server_cpu, origin),
-                        bench.grantd(apis=_apis(origin))]
+        self.servers = [subjects.nginx_proxy(rig.directory, rig.nginx, rig.server_cpu, origin),
+                        rig.grantd(apis=_apis(origin))]
 
     def run(self):
-        rounds = max(3, self.bench.rounds // 2)
-        print(f"bodies of 1 GiB through the proxy: {rounds} rounds")
+        rounds = min(self.rig.rounds, 3)
+        self.rig.report.section("Bodies of 1 GiB through the proxy", f"nginx with the buffers that suit it best. {rounds} rounds.")
         try:
             for server in self.servers:
                 server.wait()
+            rows = []
             for direction, move in (("down", self._down), ("up", self._up)):
-                self._compare(direction, move, rounds)
+                rows += self._compare(direction, move, rounds)
+            self.rig.report.table(("direction", "server", "MiB/s", "CPU s"), rows)
         finally:
             for server in self.servers:
                 server.stop()
@@ -151,23 +138,14 @@ class Bodies:
             self.api.wait()
 
     def _compare(self, direction, move, rounds):
-        runs = {server.name: [] for server in self.servers}
-        grown = 0
-        for turn in range(rounds):
-            for server in self.servers[turn % 2:] + self.servers[:turn % 2]:
-                before, used = server.resident_bytes(), server.cpu_seconds()
-                begun = time.monotonic()
-                move(server)
-                runs[server.name].append((body / (time.monotonic() - begun), server.cpu_seconds() - used))
-                if server.name == "grantd":
-                    grown = max(grown, server.resident_bytes(peak=True) - before)
-        for name, values in runs.items():
-            rate, used = (statistics.median(value[i] for value in values) for i in range(2))
-            print(f"  {direction:4}  {name:11}  {rate / 2**20:8.0f} MiB/s  CPU {used:.2f} s")
-        pairs = list(zip(runs["grantd"], runs["nginx-proxy"], strict=True))
-        ratio = statistics.median(mine[0] / theirs[0] for mine, theirs in pairs)
-        self.bench.verdict(f"throughput {ratio:.2f} times nginx's (at least 1.0)", ratio >= 1)
-        self.bench.verdict(f"resident memory grows by {grown / 2**20:.1f} MiB (less than 8)", grown < 8 << 20)
+        runs = self.rig.in_turns({server.name: lambda server=server: _transfer(server, move) for server in self.servers}, rounds)
+        ours, theirs = runs["grantd"], runs["nginx-proxy"]
+        times, grown = ratio(ours, theirs, "rate"), max(run["grown"] for run in ours)
+        what = f"proxy, 1 GiB {direction}"
+        self.rig.report.judge(f"{what}: throughput", f"{median(ours, 'rate'):,.0f} MiB/s", "at least 1.0 × nginx", times >= 1,
+                              peer=f"nginx {median(theirs, 'rate'):,.0f} MiB/s", ratio=f"{times:.2f} × nginx")
+        self.rig.report.judge(f"{what}: resident memory grows by", f"{grown / 2**20:.1f} MiB", "less than 8 MiB", grown < 8 << 20)
+        return [(direction, name, f"{median(one, 'rate'):,.0f}", f"{median(one, 'cpu'):.2f}") for name, one in runs.items()]
 
     def _connect(self, server, method, extra=""):
         connection = socket.socket(socket.AF_UNIX)
@@ -194,6 +172,25 @@ class Bodies:
             for _ in range(body // len(piece)):
                 connection.sendall(piece)
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def _transfer(server, move):
+    before, used, begun = server.resident_bytes(), server.cpu_seconds(), time.monotonic()
+    move(server)
+    return {"rate": body / 2**20 / (time.monotonic() - begun), "cpu": server.cpu_seconds() - used,
+            "grown": server.resident_bytes(peak=True) - before}
+
+
+def plain(rig):
+    Requests(rig, tls=False).run()
+
+
+def tls(rig):
+    Requests(rig, tls=True).run()
+
+
+def bodies(rig):
+    Bodies(rig).run()
 
 
 if __name__ == "__main__":

@@ -31,9 +31,9 @@ class Subject:
         self.started = time.monotonic()
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=prepare)
 
-    def wait(self):
-        """Returns the seconds from the start to the first answer."""
-        while not get(self.socket):
+    def wait(self, target=token_path):
+        """Returns the seconds from the start to the first 200."""
+        while not get(self.socket, target):
             if self._process.poll() is not None:
                 raise SystemExit(f"{self.name} ended with status {self._process.returncode}")
             if time.monotonic() - self.started > 30:
@@ -41,9 +41,12 @@ class Subject:
             time.sleep(0.0002)
         return time.monotonic() - self.started
 
+    def processes(self):
+        return [self._process.pid]
+
     def cpu_seconds(self):
         """Of all threads."""
-        tasks = Path(f"/proc/{self._process.pid}/task").iterdir()
+        tasks = [task for process in self.processes() for task in Path(f"/proc/{process}/task").iterdir()]
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
     def resident_bytes(self, peak=False):
@@ -60,26 +63,27 @@ class Subject:
             self._process.wait()
 
 
-def get(path, target=token_path):
-    """The body of a 200; nothing where the server is not there yet or answers otherwise."""
+def get(path, target=token_path, method="GET"):
+    """The body of a success; nothing where the server is not there yet or answers otherwise."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10)
         try:
             connection.connect(str(path))
-            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            connection.sendall(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             head, body = receive(connection)
         except OSError:
             return None
-    return body if head.startswith(b"HTTP/1.1 200") else None
+    return body if head.startswith(b"HTTP/1.1 20") else None
 
 
 def receive(connection):
-    """Head and body of one response with a Content-Length."""
+    """Head and body of one response with a Content-Length, or without a body."""
     answer = b""
     while piece := connection.recv(65536):
         answer += piece
         head, end, body = answer.partition(b"\r\n\r\n")
-        if end and len(body) >= int(re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)[1]):
+        size = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        if end and len(body) >= int(size[1] if size else 0):
             return head, body
     raise ConnectionError("the server closed the connection")
 
@@ -89,7 +93,7 @@ def floor(directory, build, cpu):
     return Subject("floor", [build / "bench/epoll_floor", path, str(body_size)], path, cpu)
 
 
-def _run_nginx(name, directory, program, cpu, servers):
+def run_nginx(name, directory, program, cpu, servers):
     """nginx with these lines of its http block, of which one listens on NAME.sock."""
     path = directory / f"{name}.sock"
     configuration = directory / f"{name}.conf"
@@ -115,7 +119,7 @@ http {{
 
 
 def nginx(directory, program, cpu):
-    return _run_nginx("nginx", directory, program, cpu, f"""
+    return run_nginx("nginx", directory, program, cpu, f"""
   server {{
     listen unix:{directory}/nginx.sock backlog=4096;
     location / {{ return 200 "{'x' * body_size}"; }}
@@ -126,9 +130,9 @@ class Upstream:
     """The API behind the proxies: nginx with a fixed body, plain and over TLS."""
 
     def __init__(self, directory, program, cpu):
-        self.port, self.tls_port = _free_ports(2)
-        self.certificate = _certificate(directory)
-        self.subject = _run_nginx("upstream", directory, program, cpu, f"""
+        self.port, self.tls_port = free_ports(2)
+        self.certificate = certificate(directory)
+        self.subject = run_nginx("upstream", directory, program, cpu, f"""
   ssl_certificate {self.certificate};
   ssl_certificate_key {directory}/upstream.key;
   server {{
@@ -140,7 +144,7 @@ class Upstream:
         self.subject.wait()
 
 
-def _free_ports(count):
+def free_ports(count):
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:
@@ -148,7 +152,7 @@ def _free_ports(count):
     return ports
 
 
-def _certificate(directory):
+def certificate(directory):
     made = directory / "upstream.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                     "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", directory / "upstream.key",
@@ -161,7 +165,7 @@ def nginx_proxy(directory, program, cpu, origin, ca_file=None):
     large bodies."""
     scheme, address = origin.split("://")
     tls = f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {ca_file}; proxy_ssl_name 127.0.0.1;" if ca_file else ""
-    return _run_nginx("nginx-proxy", directory, program, cpu, f"""
+    return run_nginx("nginx-proxy", directory, program, cpu, f"""
   upstream api {{ server {address}; keepalive 512; keepalive_requests 1000000000; keepalive_timeout 600s; }}
   client_max_body_size 0;
   client_body_buffer_size 1m;
@@ -188,8 +192,8 @@ def relay(directory, build, cpu, port):
     return Subject("relay", [build / "bench/relay_floor", path, str(port)], path, cpu)
 
 
-def grantd(directory, build, cpu, token_endpoint, definitions=("x",), apis=""):
-    """`apis` is TOML of further tables."""
+def grantd(directory, build, cpu, token_endpoint, definitions=("x",), keys="", apis=""):
+    """`keys` is TOML that each definition has besides, `apis` TOML of further tables."""
     path = directory / "grantd.sock"
     configuration = directory / "grantd.toml"
     clients = "\n".join(f"""
@@ -199,7 +203,7 @@ allow_insecure_http = true
 client_id = "{name}"
 client_secret = "a secret of the benchmark"
 scope = "bench"
-""" for name in definitions)
+{keys}""" for name in definitions)
     configuration.write_text(f"""
 [daemon]
 socket = "{path}"

@@ -1,0 +1,154 @@
+"""The rows of tools/bench about what more of something costs: definitions, connected processes, processes that read one page.
+Each item must not cost more because there are many."""
+
+import json
+import subprocess
+import time
+
+import subjects
+from authorization_server import AuthorizationServer
+from report import nanoseconds, number
+from rig import quantile
+
+definition_steps = (1, 10, 100, 1_000, 10_000)
+process_steps = (1, 10, 100, 1_000, 4_000)
+token_lifetime = 20  # seconds; so that renewals fall due between 10 and 11 seconds after a token was obtained
+last_renewal = 11.5
+
+
+def definitions(rig):
+    report = rig.report
+    report.section("Cost as definitions grow",
+                   f"Each with `prefetch` and a 900-byte token that lives for {token_lifetime} s, so that all are renewed once within the time "
+                   "in which token requests are counted. Callers ask for all of them in turn: over the socket, and in the library.")
+    steps = [_with_definitions(rig, count) for count in definition_steps if count <= rig.most]
+    first = steps[0]
+    rows = []
+    for step in steps:
+        more = max(step["count"] - 1, 1)
+        rows.append((f"{step['count']:,}", f"{step['start'] * 1e3:.1f}", f"{(step['start'] - first['start']) / more * 1e6:.1f}",
+                     f"{step['ready']:.2f}", f"{step['resident'] / 2**20:.1f}", f"{(step['resident'] - first['resident']) / more / 1024:.1f}",
+                     f"{step['load']['p50_us']:.1f}", f"{step['load']['cpu_us']:.2f}", number(step["library_ns"]),
+                     f"{step['requests'] / step['count']:.2f}", f"{step['renewal_cpu'] * 1e6:.0f}"))
+    report.table(("definitions", "start ms", "µs each", "all tokens s", "resident MiB", "KiB each", "GET p50 µs", "GET CPU µs", "library ns",
+                  "token requests each", "CPU µs per renewal"), rows)
+    _judge_steps(report, "definitions", steps, {
+        "resident memory each": lambda step: (step["resident"] - first["resident"]) / max(step["count"] - 1, 1),
+        "start, each": lambda step: (step["start"] - first["start"]) / max(step["count"] - 1, 1),
+    }, smallest=100)
+    _judge_steps(report, "definitions", steps, {
+        "CPU of GET /v1/tokens": lambda step: step["load"]["cpu_us"],
+        "CPU of a renewal": lambda step: step["renewal_cpu"],
+        "token requests each": lambda step: step["requests"] / step["count"],
+    })
+
+
+def _with_definitions(rig, count):
+    server = AuthorizationServer(rig.directory, rig.nginx, rig.own_cpu, token_lifetime)
+    daemon = rig.grantd(token_endpoint=server.token_endpoint, definitions=[f"x{i}" for i in range(count)], keys="prefetch = true")
+    try:
+        start = daemon.wait("/healthz")
+        ready = daemon.wait("/readyz")
+        server.requests()
+        until = time.monotonic() + last_renewal
+        load = rig.load(daemon, "--connections", 1, "--seconds", min(rig.seconds, 2), "--definitions", count, path="/v1/tokens/x")
+        before, cpu = server.requests(), daemon.cpu_seconds()
+        time.sleep(max(0, until - time.monotonic()))
+        renewed, cpu = server.requests(), daemon.cpu_seconds() - cpu
+        resident = daemon.resident_bytes()
+        library = rig.run([rig.program("token_reader"), "--socket", daemon.socket, "--definitions", count, "--seconds", min(rig.seconds, 1)])
+    finally:
+        daemon.stop()
+        server.stop()
+    return {"count": count, "start": start, "ready": ready, "resident": resident, "load": load, "requests": before + renewed,
+            "renewal_cpu": cpu / max(renewed, 1), "library_ns": library["cpu_seconds"] / library["calls"] * 1e9}
+
+
+class Crowd:
+    """Processes that each have a connection and a token (crowd.cpp)."""
+
+    def __init__(self, rig, server, processes):
+        self._running = subprocess.Popen([rig.program("crowd"), "--socket", server.socket, "--processes", str(processes)],
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.size = json.loads(self._answer())["processes"]
+
+    def do(self, command):
+        self._running.stdin.write(command + "\n")
+        self._running.stdin.flush()
+        return json.loads(self._answer())
+
+    def _answer(self):
+        if line := self._running.stdout.readline():
+            return line
+        raise SystemExit(f"crowd ended with status {self._running.wait()}")
+
+    def end(self):
+        self._running.stdin.close()
+        self._running.stdout.close()
+        self._running.wait(60)
+
+
+def processes(rig):
+    report = rig.report
+    report.section("Cost as processes grow",
+                   "Every process is one of its own, with a connection that stays open and the page of one token. All ask at once: first to "
+                   "connect, then after an eviction, when everybody's page has been closed and one token request serves all. Then all read the page "
+                   "over and over, on one CPU. An active connection is measured while the others are idle.")
+    steps = [_with_processes(rig, count) for count in process_steps if count <= rig.most]
+    report.table(("processes", "connect: CPU µs each", "resident KiB each", "another page: CPU µs each", "all have it after", "token requests",
+                  "active GET p50 µs", "CPU µs", "read: CPU ns/call", "million reads/s"),
+                 [(f"{step['count']:,}", f"{step['connect_us']:.0f}", f"{step['resident'] / step['count'] / 1024:.1f}", f"{step['again_us']:.0f}",
+                   nanoseconds(step["again_ns"]), str(step["requests"]), f"{step['load']['p50_us']:.1f}", f"{step['load']['cpu_us']:.2f}",
+                   f"{step['read_ns']:.0f}", f"{step['read_rate'] / 1e6:.2f}") for step in steps])
+    if steps[-1]["count"] < min(rig.most, process_steps[-1]):
+        report.note(f"This machine gave no more than {steps[-1]['count']:,} processes.")
+    _judge_steps(report, "processes", steps, {
+        "CPU of a connection made": lambda step: step["connect_us"],
+        "CPU of another page": lambda step: step["again_us"],
+        "resident memory each": lambda step: step["resident"] / step["count"],
+    }, smallest=10)
+    _judge_steps(report, "processes", steps, {
+        "CPU of an active GET": lambda step: step["load"]["cpu_us"],
+        "CPU of reading the page": lambda step: step["read_ns"],
+    })
+
+
+def _with_processes(rig, count):
+    daemon = rig.grantd()
+    crowd = None
+    try:
+        daemon.wait()
+        resident, cpu = daemon.resident_bytes(), daemon.cpu_seconds()
+        crowd = Crowd(rig, daemon, count)
+        crowd.do("ask")
+        connect = daemon.cpu_seconds() - cpu
+        grown = daemon.resident_bytes() - resident
+        load = rig.load(daemon, "--connections", 1, "--seconds", min(rig.seconds, 1))
+        _evict(daemon)
+        requests, cpu = rig.tokens.requests, daemon.cpu_seconds()
+        again = crowd.do("ask")
+        cpu = daemon.cpu_seconds() - cpu
+        reading = crowd.do(f"read {min(rig.seconds, 1)}")
+    finally:
+        if crowd:
+            crowd.end()
+        daemon.stop()
+    return {"count": crowd.size, "connect_us": connect / crowd.size * 1e6, "resident": grown, "again_us": cpu / crowd.size * 1e6,
+            "again_ns": quantile(again["distribution"], 1), "requests": rig.tokens.requests - requests, "load": load,
+            "read_ns": reading["cpu_seconds"] / reading["calls"] * 1e9, "read_rate": reading["calls"] / reading["seconds"]}
+
+
+def _evict(daemon):
+    if subjects.get(daemon.socket, subjects.token_path, "DELETE") is None:
+        raise SystemExit("the token cannot be evicted")
+
+
+def _judge_steps(report, what, steps, costs, smallest=1):
+    """The last step's cost of an item against that of the first step with enough items to tell."""
+    base = next((step for step in steps if step["count"] >= smallest), steps[-1])
+    last = steps[-1]
+    if base is last:
+        return
+    for name, cost in costs.items():
+        times = cost(last) / max(cost(base), 1e-12)
+        report.judge(f"{last['count']:,} {what} against {base['count']:,}: {name}", f"× {times:.2f}", "at most × 1.5", times <= 1.5)
