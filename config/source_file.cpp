@@ -54,7 +54,7 @@ std::expected<SourceFile, ConfigError> read_file(const fs::path& path) {
     if (got <= 0) break;
     file.text.append({block.data(), static_cast<std::size_t>(got)});
     if (file.text.size() > max_file_size) {
-      failed = unreadable(path, "the file is too large; at most 1 MiB is read");
+      failed = unreadable(path, "the file is too large; at most 16 MiB is read");
       break;
     }
   }

@@ -31,7 +31,7 @@ struct SourceFiles {
   std::vector<ConfigError> errors{};  // files that could not be read
 };
 
-inline constexpr std::size_t max_file_size = std::size_t{1} << 20;
+inline constexpr std::size_t max_file_size = std::size_t{16} << 20;
 inline constexpr std::size_t max_fragments = 1000;
 
 /// Reads `file` and `conf.d/*.toml` beside it: regular files of at most `max_file_size` bytes; like the

@@ -76,10 +76,10 @@ TEST_CASE("load: a file that is missing, no file or too large is an error that n
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
   CHECK(report(load(pipe)) == pipe + ": expected a regular file\n");
 
-  directory.write("large.toml", std::string((1U << 20) + 1, '\n'));
+  directory.write("large.toml", std::string((16U << 20) + 1, '\n'));
   CHECK(report(load(directory.path("large.toml"))) ==
-        directory.path("large.toml") + ": the file is too large; at most 1 MiB is read\n");
-  directory.write("full.toml", std::string(1U << 20, '\n'));
+        directory.path("large.toml") + ": the file is too large; at most 16 MiB is read\n");
+  directory.write("full.toml", std::string(16U << 20, '\n'));
   CHECK(load(directory.path("full.toml")).has_value());
 }
 
