@@ -8,60 +8,97 @@ import time
 import subjects
 from authorization_server import AuthorizationServer
 from report import nanoseconds, number
-from rig import quantile
+from rig import median, quantile
 
 definition_steps = (1, 10, 100, 1_000, 10_000)
 process_steps = (1, 10, 100, 1_000, 4_000)
-token_lifetime = 20  # seconds; so that renewals fall due between 10 and 11 seconds after a token was obtained
-last_renewal = 11.5
+few = 100  # definitions whose tokens are all fetched in a moment
+
+
+def _lifetime(rig):
+    """Of tokens, in seconds. Renewals fall due between 0.5 and 0.55 of it, and until the first one all must have been fetched."""
+    return 20 if rig.most > few else 4
 
 
 def definitions(rig):
     report = rig.report
     report.section("Cost as definitions grow",
-                   f"Each with `prefetch` and a 900-byte token that lives for {token_lifetime} s, so that all are renewed once within the time "
+                   f"Each with `prefetch` and a 900-byte token that lives for {_lifetime(rig)} s, so that all are renewed once within the time "
                    "in which token requests are counted. Callers ask for all of them in turn: over the socket, and in the library.")
     steps = [_with_definitions(rig, count) for count in definition_steps if count <= rig.most]
     first = steps[0]
     rows = []
     for step in steps:
         more = max(step["count"] - 1, 1)
-        rows.append((f"{step['count']:,}", f"{step['start'] * 1e3:.1f}", f"{(step['start'] - first['start']) / more * 1e6:.1f}",
+        rows.append((f"{step['count']:,}", f"{step['start']['seconds'] * 1e3:.1f}", f"{step['start']['cpu'] * 1e3:.1f}",
+                     f"{(step['start']['cpu'] - first['start']['cpu']) / more * 1e6:.1f}",
                      f"{step['ready']:.2f}", f"{step['resident'] / 2**20:.1f}", f"{(step['resident'] - first['resident']) / more / 1024:.1f}",
                      f"{step['load']['p50_us']:.1f}", f"{step['load']['cpu_us']:.2f}", number(step["library_ns"]),
                      f"{step['requests'] / step['count']:.2f}", f"{step['renewal_cpu'] * 1e6:.0f}"))
-    report.table(("definitions", "start ms", "µs each", "all tokens s", "resident MiB", "KiB each", "GET p50 µs", "GET CPU µs", "library ns",
+    report.table(("definitions", "start ms", "its CPU ms", "µs each", "all tokens s", "resident MiB", "KiB each", "GET p50 µs", "GET CPU µs", "library ns",
                   "token requests each", "CPU µs per renewal"), rows)
+    report.note("What is asked of all definitions at once, and how long another caller waits meanwhile at most:")
+    report.table(("definitions", "scrape of /metrics: CPU ms", "µs each", "longest wait ms", "reload: CPU ms", "µs each", "longest wait ms"),
+                 [(f"{step['count']:,}", *(text for name in ("scrape", "reload") for text in (
+                     f"{step[name]['cpu'] * 1e3:.1f}", f"{step[name]['cpu'] / step['count'] * 1e6:.1f}", f"{step[name]['wait_ms']:.1f}")))
+                  for step in steps])
     _judge_steps(report, "definitions", steps, {
+        "CPU of a scrape, each": lambda step: step["scrape"]["cpu"] / step["count"],
+        "CPU of a reload, each": lambda step: step["reload"]["cpu"] / step["count"],
         "resident memory each": lambda step: (step["resident"] - first["resident"]) / max(step["count"] - 1, 1),
-        "start, each": lambda step: (step["start"] - first["start"]) / max(step["count"] - 1, 1),
-    }, smallest=100)
+        "CPU of the start, each": lambda step: (step["start"]["cpu"] - first["start"]["cpu"]) / max(step["count"] - 1, 1),
+    }, smallest=few)
     _judge_steps(report, "definitions", steps, {
         "CPU of GET /v1/tokens": lambda step: step["load"]["cpu_us"],
         "CPU of a renewal": lambda step: step["renewal_cpu"],
         "token requests each": lambda step: step["requests"] / step["count"],
+        "a cached call in the library": lambda step: step["library_ns"],
     })
 
 
 def _with_definitions(rig, count):
-    server = AuthorizationServer(rig.directory, rig.nginx, rig.own_cpu, token_lifetime)
+    server = AuthorizationServer(rig.directory, rig.nginx, rig.own_cpu, _lifetime(rig))
     daemon = rig.grantd(token_endpoint=server.token_endpoint, definitions=[f"x{i}" for i in range(count)], keys="prefetch = true")
     try:
-        start = daemon.wait("/healthz")
+        start = {"seconds": daemon.wait("/healthz"), "cpu": daemon.cpu_seconds()}
         ready = daemon.wait("/readyz")
         server.requests()
-        until = time.monotonic() + last_renewal
-        load = rig.load(daemon, "--connections", 1, "--seconds", min(rig.seconds, 2), "--definitions", count, path="/v1/tokens/x")
+        until = time.monotonic() + 0.575 * _lifetime(rig)
+        load = _active(rig, daemon, "--definitions", count, path="/v1/tokens/x")
         before, cpu = server.requests(), daemon.cpu_seconds()
         time.sleep(max(0, until - time.monotonic()))
         renewed, cpu = server.requests(), daemon.cpu_seconds() - cpu
         resident = daemon.resident_bytes()
         library = rig.run([rig.program("token_reader"), "--socket", daemon.socket, "--definitions", count, "--seconds", min(rig.seconds, 1)])
+        scrape, reload = _meanwhile(rig, daemon, "/metrics", "GET"), _meanwhile(rig, daemon, "/v1/reload", "POST")
     finally:
         daemon.stop()
         server.stop()
     return {"count": count, "start": start, "ready": ready, "resident": resident, "load": load, "requests": before + renewed,
-            "renewal_cpu": cpu / max(renewed, 1), "library_ns": library["cpu_seconds"] / library["calls"] * 1e9}
+            "scrape": scrape, "reload": reload, "renewal_cpu": cpu / max(renewed, 1), "library_ns": library["cpu_seconds"] / library["calls"] * 1e9}
+
+
+def _active(rig, daemon, *arguments, **options):
+    """One connection that is busy: the median of three runs."""
+    runs = [rig.load(daemon, "--connections", 1, "--seconds", min(rig.seconds, 0.5), *arguments, **options) for _ in range(3)]
+    return {key: median(runs, key) for key in ("p50_us", "cpu_us")}
+
+
+def _meanwhile(rig, daemon, target, method):
+    """What a request takes of the daemon, and the longest wait of another caller while it is served: each on an otherwise
+    idle daemon, one after the other."""
+    cpu = daemon.cpu_seconds()
+    _must(daemon, target, method)
+    cpu = daemon.cpu_seconds() - cpu
+    with subprocess.Popen(rig.generator(daemon, "--connections", 1, "--seconds", 1, path="/v1/tokens/x0"), stdout=subprocess.PIPE) as other:
+        time.sleep(0.2)
+        _must(daemon, target, method)
+        return {"cpu": cpu, "wait_ms": json.loads(other.stdout.readline())["max_us"] / 1e3}
+
+
+def _must(daemon, target, method):
+    if subjects.get(daemon.socket, target, method) is None:
+        raise SystemExit(f"{method} {target} fails")
 
 
 class Crowd:
@@ -123,8 +160,8 @@ def _with_processes(rig, count):
         crowd.do("ask")
         connect = daemon.cpu_seconds() - cpu
         grown = daemon.resident_bytes() - resident
-        load = rig.load(daemon, "--connections", 1, "--seconds", min(rig.seconds, 1))
-        _evict(daemon)
+        load = _active(rig, daemon)
+        _must(daemon, subjects.token_path, "DELETE")
         requests, cpu = rig.tokens.requests, daemon.cpu_seconds()
         again = crowd.do("ask")
         cpu = daemon.cpu_seconds() - cpu
@@ -136,11 +173,6 @@ def _with_processes(rig, count):
     return {"count": crowd.size, "connect_us": connect / crowd.size * 1e6, "resident": grown, "again_us": cpu / crowd.size * 1e6,
             "again_ns": quantile(again["distribution"], 1), "requests": rig.tokens.requests - requests, "load": load,
             "read_ns": reading["cpu_seconds"] / reading["calls"] * 1e9, "read_rate": reading["calls"] / reading["seconds"]}
-
-
-def _evict(daemon):
-    if subjects.get(daemon.socket, subjects.token_path, "DELETE") is None:
-        raise SystemExit("the token cannot be evicted")
 
 
 def _judge_steps(report, what, steps, costs, smallest=1):

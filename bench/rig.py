@@ -70,14 +70,10 @@ def ratio(ours, theirs, key):
 
 def middle_distribution(runs):
     """That of the round whose median is the middle one."""
-    ordered = sorted((run["distribution"] for run in runs if run["distribution"]), key=lambda one: _at(one, 0.5))
+    ordered = sorted((run["distribution"] for run in runs if run["distribution"]), key=lambda one: quantile(one, 0.5))
     return ordered[len(ordered) // 2] if ordered else []
-
-
-def _at(distribution, part):
-    return next(value for at, value in distribution if at >= part)
 
 
 def quantile(distribution, part):
     """In nanoseconds."""
-    return _at(distribution, part)
+    return next(value for at, value in distribution if at >= part)

@@ -36,7 +36,8 @@ def throughput(rig):
     finally:
         for server in servers:
             server.stop()
-    return distributions
+    names = {"floor": "floor: bare epoll loop", "nginx": "nginx's socket", "grantd": "grantd's socket"}
+    return {names[name]: points for name, points in distributions.items()}
 
 
 def _loader(rig, server, connections, path=subjects.token_path):

@@ -78,13 +78,14 @@ def get(path, target=token_path, method="GET"):
 
 def receive(connection):
     """Head and body of one response with a Content-Length, or without a body."""
-    answer = b""
-    while piece := connection.recv(65536):
+    answer, end, size = bytearray(), -1, 0
+    while piece := connection.recv(1 << 20):
         answer += piece
-        head, end, body = answer.partition(b"\r\n\r\n")
-        size = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-        if end and len(body) >= int(size[1] if size else 0):
-            return head, body
+        if end < 0 and (end := answer.find(b"\r\n\r\n")) >= 0:
+            length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", answer[:end])
+            size = end + 4 + int(length[1] if length else 0)
+        if 0 <= end and len(answer) >= size:
+            return bytes(answer[:end]), bytes(answer[end + 4:])
     raise ConnectionError("the server closed the connection")
 
 

@@ -1,22 +1,22 @@
 """Line plots as SVG that read well on light and dark pages, and without knowing colours apart: every line has a dash of its
-own and bears its name at its end."""
+own, and the names stand beside the plot in the order in which the lines lie, with a piece of each."""
 
 import math
 from xml.sax.saxutils import escape
 
 width, height = 760, 430
-left, right, top, bottom = 78, 168, 50, 58  # margins around the lines; the names of the lines stand in the right one
-dashes = ("", "7 3", "2 3", "10 3 2 3", "14 4", "5 5")
+left, right, top, bottom = 78, 206, 50, 58  # margins around the lines; their names stand in the right one
+dashes = ("", "7 3", "2 3", "10 3 2 3", "14 4", "5 5", "1 5", "12 3 2 3 2 3")
 style = """
   .frame { fill: #ffffff; } text { font: 12px sans-serif; fill: #24292f; } .title { font-size: 15px; font-weight: bold; }
   .grid { stroke: #d8dee4; stroke-width: 1; } .axis { stroke: #57606a; stroke-width: 1; }
   .line { fill: none; stroke-width: 2; }
   .c0 { stroke: #0550ae; } .c1 { stroke: #bc4c00; } .c2 { stroke: #57606a; } .c3 { stroke: #1a7f37; } .c4 { stroke: #8250df; }
-  .c5 { stroke: #bf3989; }
+  .c5 { stroke: #bf3989; } .c6 { stroke: #9a6700; } .c7 { stroke: #cf222e; }
   @media (prefers-color-scheme: dark) {
     .frame { fill: #0d1117; } text { fill: #e6edf3; } .grid { stroke: #30363d; } .axis { stroke: #8d96a0; }
     .c0 { stroke: #58a6ff; } .c1 { stroke: #f0883e; } .c2 { stroke: #8d96a0; } .c3 { stroke: #3fb950; } .c4 { stroke: #bc8cff; }
-    .c5 { stroke: #f778ba; }
+    .c5 { stroke: #f778ba; } .c6 { stroke: #d29922; } .c7 { stroke: #ff7b72; }
   }
 """
 
@@ -58,7 +58,7 @@ def powers_of_two(label, values):
 def nines(label, most):
     """For parts of a whole that come ever closer to 1: every further nine takes the same room."""
     ticks = [(1 - 10**-power, f"{100 * (1 - 10**-power):.{max(power - 2, 0)}f} %") for power in range(most + 1)]
-    ticks.insert(1, (0.5, "50 %"))
+    ticks[:1] = [(0, "0"), (0.5, "50 %")]
     return Axis(label, ticks, lambda part: -math.log10(max(1 - part, 10**-most)))
 
 
@@ -83,33 +83,14 @@ def plot(title, x, y, lines):
     out += [f'<path class="axis" d="M{left} {top}V{top + down}H{left + across}" fill="none"/>',
             f'<text x="{left + across / 2}" y="{height - 14}" text-anchor="middle">{escape(x.label)}</text>',
             f'<text transform="translate(18 {top + down / 2}) rotate(-90)" text-anchor="middle">{escape(y.label)}</text>']
-    ends = []
+    names = []
     for i, (name, points) in enumerate(lines.items()):
         spots = [spot(point) for point in points]
-        path = "L".join(f"{a:.1f} {b:.1f}" for a, b in spots)
         dash = f' stroke-dasharray="{dashes[i % len(dashes)]}"' if dashes[i % len(dashes)] else ""
-        out.append(f'<path class="line c{i % 6}"{dash} d="M{path}"/>')
-        ends.append((spots[-1][1], spots[-1][0], name, i))
-    out += _names(ends)
+        drawn = f'<path class="line c{i % len(dashes)}"{dash} d='
+        out.append(drawn + '"M' + "L".join(f"{a:.1f} {b:.1f}" for a, b in spots) + '"/>')
+        names.append((sum(y(value) for _, value in points) / len(points), name, drawn))
+    for row, (_, name, drawn) in enumerate(sorted(names, reverse=True)):
+        begin, at = width - right + 16, top + 8 + 24 * row
+        out += [f'{drawn}"M{begin} {at}h36"/>', f'<text x="{begin + 44}" y="{at + 4}">{escape(name)}</text>']
     return "\n".join(out) + "\n</svg>\n"
-
-
-def _names(ends):
-    """Beside the ends of the lines, pushed apart where they would overlap."""
-    least, floor = 16, top
-    ends.sort()
-    places = []
-    for y_at, *_ in ends:
-        floor = max(y_at, floor)
-        places.append(floor)
-        floor += least
-    overhang = max(0, floor - least - (height - bottom)) if places else 0
-    for i in range(len(places) - 1, -1, -1):
-        room = height - bottom if i == len(places) - 1 else places[i + 1] - least
-        places[i] = min(places[i], room) if overhang else places[i]
-    names = []
-    for (y_at, x_at, name, i), place in zip(ends, places, strict=True):
-        begin = width - right + 12
-        names += [f'<path class="line c{i % 6}" style="stroke-width:1" d="M{x_at + 2:.1f} {y_at:.1f}L{begin - 3} {place:.1f}"/>',
-                  f'<text x="{begin}" y="{place + 4:.1f}">{escape(name)}</text>']
-    return names

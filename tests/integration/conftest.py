@@ -21,6 +21,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "root: needs root, because it takes on other users or other namespaces")
     config.addinivalue_line("markers", "install: about an installation rather than a running daemon")
     config.addinivalue_line("markers", "package: about the Debian packages in build/package")
+    config.addinivalue_line("markers", "bench: about tools/bench; takes both CPUs and a minute")
     config.addinivalue_line("markers", "stampede: many callers at once; also run under ThreadSanitizer")
 
 
