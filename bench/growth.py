@@ -7,7 +7,7 @@ import time
 
 import subjects
 from authorization_server import AuthorizationServer
-from report import nanoseconds, number
+from report import nanoseconds, number, times
 from rig import median, quantile
 
 definition_steps = (1, 10, 100, 1_000, 10_000)
@@ -23,8 +23,9 @@ def _lifetime(rig):
 def definitions(rig):
     report = rig.report
     report.section("Cost as definitions grow",
-                   f"Each with `prefetch` and a 900-byte token that lives for {_lifetime(rig)} s, so that all are renewed once within the time "
-                   "in which token requests are counted. Callers ask for all of them in turn: over the socket, and in the library.")
+                   f"Each with `prefetch` and a 900-byte token that lives for {_lifetime(rig)} s, so that all are renewed once within "
+                   "the time in which token requests are counted. Callers ask for all of them in turn: over the socket, and in the "
+                   "library.")
     steps = [_with_definitions(rig, count) for count in definition_steps if count <= rig.most]
     first = steps[0]
     rows = []
@@ -32,16 +33,16 @@ def definitions(rig):
         more = max(step["count"] - 1, 1)
         rows.append((f"{step['count']:,}", f"{step['start']['seconds'] * 1e3:.1f}", f"{step['start']['cpu'] * 1e3:.1f}",
                      f"{(step['start']['cpu'] - first['start']['cpu']) / more * 1e6:.1f}",
-                     f"{step['ready']:.2f}", f"{step['resident'] / 2**20:.1f}", f"{(step['resident'] - first['resident']) / more / 1024:.1f}",
+                     f"{step['ready']:.2f}", f"{step['resident'] / 2**20:.1f}",
+                     f"{(step['resident'] - first['resident']) / more / 1024:.1f}",
                      f"{step['load']['p50_us']:.1f}", f"{step['load']['cpu_us']:.2f}", number(step["library_ns"]),
                      f"{step['requests'] / step['count']:.2f}", f"{step['renewal_cpu'] * 1e6:.0f}"))
-    report.table(("definitions", "start ms", "its CPU ms", "µs each", "all tokens s", "resident MiB", "KiB each", "GET p50 µs", "GET CPU µs", "library ns",
-                  "token requests each", "CPU µs per renewal"), rows)
+    report.table(("definitions", "start ms", "its CPU ms", "µs each", "all tokens s", "resident MiB", "KiB each",
+                  "GET p50 µs", "GET CPU µs", "library: CPU ns/call", "token requests each", "CPU µs per renewal"), rows)
     report.note("What is asked of all definitions at once, and how long another caller waits meanwhile at most:")
-    report.table(("definitions", "scrape of /metrics: CPU ms", "µs each", "longest wait ms", "reload: CPU ms", "µs each", "longest wait ms"),
-                 [(f"{step['count']:,}", *(text for name in ("scrape", "reload") for text in (
-                     f"{step[name]['cpu'] * 1e3:.1f}", f"{step[name]['cpu'] / step['count'] * 1e6:.1f}", f"{step[name]['wait_ms']:.1f}")))
-                  for step in steps])
+    report.table(("definitions", "scrape of /metrics: CPU ms", "µs each", "longest wait ms", "reload: CPU ms", "µs each",
+                  "longest wait ms"),
+                 [(f"{step['count']:,}", *_meanwhile_cells(step, "scrape"), *_meanwhile_cells(step, "reload")) for step in steps])
     _judge_steps(report, "definitions", steps, {
         "CPU of a scrape, each": lambda step: step["scrape"]["cpu"] / step["count"],
         "CPU of a reload, each": lambda step: step["reload"]["cpu"] / step["count"],
@@ -54,6 +55,11 @@ def definitions(rig):
         "token requests each": lambda step: step["requests"] / step["count"],
         "a cached call in the library": lambda step: step["library_ns"],
     })
+
+
+def _meanwhile_cells(step, name):
+    cpu = step[name]["cpu"]
+    return f"{cpu * 1e3:.1f}", f"{cpu / step['count'] * 1e6:.1f}", f"{step[name]['wait_ms']:.1f}"
 
 
 def _with_definitions(rig, count):
@@ -69,13 +75,15 @@ def _with_definitions(rig, count):
         time.sleep(max(0, until - time.monotonic()))
         renewed, cpu = server.requests(), daemon.cpu_seconds() - cpu
         resident = daemon.resident_bytes()
-        library = rig.run([rig.program("token_reader"), "--socket", daemon.socket, "--definitions", count, "--seconds", min(rig.seconds, 1)])
+        library = rig.run([rig.program("token_reader"), "--socket", daemon.socket, "--definitions", count,
+                           "--seconds", min(rig.seconds, 1)])
         scrape, reload = _meanwhile(rig, daemon, "/metrics", "GET"), _meanwhile(rig, daemon, "/v1/reload", "POST")
     finally:
         daemon.stop()
         server.stop()
     return {"count": count, "start": start, "ready": ready, "resident": resident, "load": load, "requests": before + renewed,
-            "scrape": scrape, "reload": reload, "renewal_cpu": cpu / max(renewed, 1), "library_ns": library["cpu_seconds"] / library["calls"] * 1e9}
+            "scrape": scrape, "reload": reload, "renewal_cpu": cpu / max(renewed, 1),
+            "library_ns": library["cpu_seconds"] / library["calls"] * 1e9}
 
 
 def _active(rig, daemon, *arguments, **options):
@@ -90,7 +98,8 @@ def _meanwhile(rig, daemon, target, method):
     cpu = daemon.cpu_seconds()
     _must(daemon, target, method)
     cpu = daemon.cpu_seconds() - cpu
-    with subprocess.Popen(rig.generator(daemon, "--connections", 1, "--seconds", 1, path="/v1/tokens/x0"), stdout=subprocess.PIPE) as other:
+    load = rig.generator(daemon, "--connections", 1, "--seconds", 1, path="/v1/tokens/x0")
+    with subprocess.Popen(load, stdout=subprocess.PIPE) as other:
         time.sleep(0.2)
         _must(daemon, target, method)
         return {"cpu": cpu, "wait_ms": json.loads(other.stdout.readline())["max_us"] / 1e3}
@@ -128,15 +137,15 @@ class Crowd:
 def processes(rig):
     report = rig.report
     report.section("Cost as processes grow",
-                   "Every process is one of its own, with a connection that stays open and the page of one token. All ask at once: first to "
-                   "connect, then after an eviction, when everybody's page has been closed and one token request serves all. Then all read the page "
-                   "over and over, on one CPU. An active connection is measured while the others are idle.")
+                   "Every process is a real one, with a connection of its own that stays open and the page of one token. All ask at once: "
+                   "first to connect, then after an eviction, when everybody's page has been closed and one token request serves all. "
+                   "Then all read the page over and over, on one CPU. An active connection is measured while the others are idle.")
     steps = [_with_processes(rig, count) for count in process_steps if count <= rig.most]
-    report.table(("processes", "connect: CPU µs each", "resident KiB each", "another page: CPU µs each", "all have it after", "token requests",
-                  "active GET p50 µs", "CPU µs", "read: CPU ns/call", "million reads/s"),
-                 [(f"{step['count']:,}", f"{step['connect_us']:.0f}", f"{step['resident'] / step['count'] / 1024:.1f}", f"{step['again_us']:.0f}",
-                   nanoseconds(step["again_ns"]), str(step["requests"]), f"{step['load']['p50_us']:.1f}", f"{step['load']['cpu_us']:.2f}",
-                   f"{step['read_ns']:.0f}", f"{step['read_rate'] / 1e6:.2f}") for step in steps])
+    report.table(("processes", "connect: CPU µs each", "resident KiB each", "another page: CPU µs each", "all have it after",
+                  "token requests", "active GET p50 µs", "CPU µs", "read: CPU ns/call", "million reads/s"),
+                 [(f"{step['count']:,}", f"{step['connect_us']:.0f}", f"{step['resident'] / step['count'] / 1024:.1f}",
+                   f"{step['again_us']:.0f}", nanoseconds(step["again_ns"]), str(step["requests"]),
+                   f"{step['load']['p50_us']:.1f}", f"{step['load']['cpu_us']:.2f}", f"{step['read_ns']:.0f}", f"{step['read_rate'] / 1e6:.2f}") for step in steps])
     if steps[-1]["count"] < min(rig.most, process_steps[-1]):
         report.note(f"This machine gave no more than {steps[-1]['count']:,} processes.")
     _judge_steps(report, "processes", steps, {
@@ -182,5 +191,6 @@ def _judge_steps(report, what, steps, costs, smallest=1):
     if base is last:
         return
     for name, cost in costs.items():
-        times = cost(last) / max(cost(base), 1e-12)
-        report.judge(f"{last['count']:,} {what} against {base['count']:,}: {name}", f"× {times:.2f}", "at most × 1.5", times <= 1.5)
+        dearer = cost(last) / max(cost(base), 1e-12)
+        report.judge(f"{last['count']:,} {what} against {base['count']:,}: {name}", f"× {times(dearer)}", "at most × 1.5",
+                     dearer <= 1.5)

@@ -41,10 +41,10 @@ class OidcAgent(subjects.Subject):
             if time.monotonic() > deadline:
                 raise SystemExit("oidc-agent makes no socket")
             time.sleep(0.01)
-        made = subprocess.run(["oidc-gen", "--rt=again", f"--issuer={self.server.issuer}", "--client-id=bench", "--client-secret=of the benchmark",
-                               "--scope=openid offline_access", f"--cp={self.server.certificate}", "--pw-cmd=echo of the benchmark",
-                               "--manual", "--prompt=none", "--confirm-default", account],
-                              env=self._environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        command = ["oidc-gen", "--rt=again", f"--issuer={self.server.issuer}", f"--cp={self.server.certificate}", "--client-id=bench",
+                   "--client-secret=of the benchmark", "--scope=openid offline_access", "--pw-cmd=echo of the benchmark", "--manual",
+                   "--prompt=none", "--confirm-default", account]
+        made = subprocess.run(command, env=self._environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         if made.returncode != 0:
             raise SystemExit(f"oidc-gen cannot make an account: {made.stdout}{made.stderr}")
 

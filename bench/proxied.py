@@ -11,6 +11,7 @@ import time
 
 import sockets
 import subjects
+from report import times
 from rig import median, ratio
 
 body = 1 << 30
@@ -140,10 +141,10 @@ class Bodies:
     def _compare(self, direction, move, rounds):
         runs = self.rig.in_turns({server.name: lambda server=server: _transfer(server, move) for server in self.servers}, rounds)
         ours, theirs = runs["grantd"], runs["nginx-proxy"]
-        times, grown = ratio(ours, theirs, "rate"), max(run["grown"] for run in ours)
+        faster, grown = ratio(ours, theirs, "rate"), max(run["grown"] for run in ours)
         what = f"proxy, 1 GiB {direction}"
-        self.rig.report.judge(f"{what}: throughput", f"{median(ours, 'rate'):,.0f} MiB/s", "at least 1.0 × nginx", times >= 1,
-                              peer=f"nginx {median(theirs, 'rate'):,.0f} MiB/s", ratio=f"{times:.2f} × nginx")
+        self.rig.report.judge(f"{what}: throughput", f"{median(ours, 'rate'):,.0f} MiB/s", "at least 1.0 × nginx", faster >= 1,
+                              peer=f"nginx {median(theirs, 'rate'):,.0f} MiB/s", ratio=f"{times(faster)} × nginx")
         self.rig.report.judge(f"{what}: resident memory grows by", f"{grown / 2**20:.1f} MiB", "less than 8 MiB", grown < 8 << 20)
         return [(direction, name, f"{median(one, 'rate'):,.0f}", f"{median(one, 'cpu'):.2f}") for name, one in runs.items()]
 

@@ -111,6 +111,11 @@ def number(value):
     return f"{value:.3g}"
 
 
+def times(value):
+    """A ratio, with as many digits as it takes to see on which side of 1 it is."""
+    return f"{value:.3f}" if 0.99 <= value < 1.01 else f"{value:.2f}"
+
+
 def nanoseconds(value):
     """With the unit in which it reads best."""
     for unit, size in (("ns", 1), ("µs", 1e3), ("ms", 1e6)):

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import subjects
-from report import number
+from report import number, times
 from rig import median, middle_distribution, ratio
 
 idle_connections = 4000
@@ -65,10 +65,10 @@ def judge_load(report, what, runs, peer, floor=None):
             ("rate", "requests/s", "", "at least 1.0 × nginx", lambda value: value >= 1),
             ("cpu_us", "CPU per request", " µs", "at most 1.0 × nginx", lambda value: value <= 1)):
         value = ratio(ours, theirs, key)
-        beside = f", {ratio(ours, bare, key):.2f} × floor" if bare else ""
+        beside = f", {times(ratio(ours, bare, key))} × floor" if bare else ""
         report.judge(f"{what}: {title}", f"{number(median(ours, key))}{unit}", goal, holds(value),
                      floor=f"{number(median(bare, key))}{unit}" if bare else "", peer=f"nginx {number(median(theirs, key))}{unit}",
-                     ratio=f"{value:.2f} × nginx{beside}")
+                     ratio=f"{times(value)} × nginx{beside}")
 
 
 def stampede(rig):
@@ -85,10 +85,10 @@ def stampede(rig):
     finally:
         rig.tokens.lifetime, rig.tokens.delay = 3600, 0
         server.stop()
-    times = run["max_us"] / 500_000
+    took = run["max_us"] / 500_000
     rig.report.judge(f"{stampede_callers} callers at an expired token: token requests", str(requests), "1", requests == 1)
     rig.report.judge(f"{stampede_callers} callers at an expired token: the last is answered after", f"{run['max_us'] / 1000:.0f} ms",
-                     "within 1.2 × its duration", times <= 1.2, floor="500 ms", ratio=f"{times:.2f} × its duration")
+                     "within 1.2 × its duration", took <= 1.2, floor="500 ms", ratio=f"{times(took)} × its duration")
 
 
 def idle(rig):
@@ -109,12 +109,12 @@ def idle(rig):
     finally:
         server.stop()
     mebibytes = max(grown) / 2**20  # the first round; later ones find the memory already there
-    times = ratio(crowded, alone, "p50_us")
+    slower = ratio(crowded, alone, "p50_us")
     rig.report.judge(f"{idle_connections} idle connections: resident memory grows by", f"{mebibytes:.1f} MiB", "less than 16 MiB",
                      mebibytes < 16)
     rig.report.judge(f"{idle_connections} idle connections: latency of an active one", f"{median(crowded, 'p50_us'):.1f} µs",
-                     "within 1.2 × without them", times <= 1.2, floor=f"{median(alone, 'p50_us'):.1f} µs",
-                     ratio=f"{times:.2f} × without them")
+                     "within 1.2 × without them", slower <= 1.2, floor=f"{median(alone, 'p50_us'):.1f} µs",
+                     ratio=f"{times(slower)} × without them")
 
 
 def start(rig):

@@ -55,6 +55,33 @@ TEST_CASE("load: what two files define is an error that names both places") {
                                   ":4:10\n");
 }
 
+TEST_CASE(
+    "load: the clients of many files are one table, and what stands in several has its first place in each "
+    "error") {
+  const ScratchDirectory directory;
+  const std::string main = directory.path("grantd.toml");
+  const auto client = [](const std::string& name) {
+    return "[clients." + name +
+           "]\ntoken_endpoint = 'https://a.example.com/t'\nclient_id = 'c'\nclient_secret_env = 'S'\n";
+  };
+  directory.write("grantd.toml", client("m"));
+  directory.write("conf.d/1.toml", client("z") + client("b"));
+  directory.write("conf.d/2.toml", client("y") + client("a"));
+  const auto settings = load(main);
+  CHECK(report(settings).empty());
+  REQUIRE(settings.has_value());
+  CHECK(settings->clients.size() == 5);
+
+  directory.write("conf.d/3.toml", client("b"));
+  directory.write("conf.d/4.toml", "clients = 1\n");
+  directory.write("conf.d/5.toml", client("b"));
+  const auto place = [&](const char* file) { return directory.path("conf.d/") + file + ".toml:"; };
+  CHECK(report(load(main)) == place("3") + "1:10: clients.b: defined twice; the first is at " + place("1") +
+                                  "5:10\n" + place("4") + "1:1: clients: defined twice; the first is at " +
+                                  main + ":1:2\n" + place("5") +
+                                  "1:10: clients.b: defined twice; the first is at " + place("1") + "5:10\n");
+}
+
 TEST_CASE("load: a table or key that a file defines twice is an error at the second") {
   CHECK(report_of("[daemon]\n[daemon]\n") == "grantd.toml:2:1: daemon: defined twice in this file\n");
   CHECK(report_of("[clients.\"a.b\"]\n[clients.\"a.b\"]\n") ==
