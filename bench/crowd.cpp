@@ -138,7 +138,8 @@ class Crowd {
     }
     std::cout << "{\"calls\": " << all.calls << ", \"seconds\": " << seconds.count()
               << ", \"cpu_seconds\": " << all.cpu_seconds
-              << ", \"distribution\": " << grantd::bench::distribution_json(latencies) << "}" << std::endl;
+              << ", \"distribution\": " << grantd::bench::distribution_json(latencies) << "}\n"
+              << std::flush;
   }
 
   Board& board_;
@@ -174,7 +175,7 @@ int main(int argc, char** argv) {
       return true;
     });
     Crowd crowd{options};
-    std::cout << "{\"processes\": " << crowd.size() << "}" << std::endl;
+    std::cout << "{\"processes\": " << crowd.size() << "}\n" << std::flush;
     obey(crowd);
   });
 }

@@ -131,6 +131,7 @@ std::vector<std::string> requests_of(const Options& options) {
   };
   if (options.definitions == 0) return {request(options.path)};
   std::vector<std::string> requests;
+  requests.reserve(options.definitions);
   for (std::size_t i = 0; i < options.definitions; ++i)
     requests.push_back(request(options.path + std::to_string(i)));
   return requests;

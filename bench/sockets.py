@@ -126,11 +126,12 @@ def start(rig):
         finally:
             server.stop()
     milliseconds = statistics.median(seconds) * 1000
-    rig.report.section("Start and size")
+    rig.report.section("Start")
     rig.report.judge("start to the first token, memory cache", f"{milliseconds:.1f} ms", "below 50 ms", milliseconds < 50)
 
 
 def size(rig):
+    rig.report.section("Size")
     names = ["x"] + [f"client-{number}" for number in range(1, definitions)]
     server = rig.grantd(definitions=names)
     try:

@@ -48,6 +48,7 @@ Options read(int argc, char** argv) {
 std::vector<std::string> names_of(const Options& options) {
   if (options.definitions == 0) return {options.client};
   std::vector<std::string> names;
+  names.reserve(options.definitions);
   for (std::size_t i = 0; i < options.definitions; ++i) names.push_back(options.client + std::to_string(i));
   return names;
 }

@@ -2,8 +2,7 @@
 // quietly changes what another one says.
 #include "config/merge.hpp"
 
-#include <algorithm>
-#include <iterator>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,30 +22,30 @@ bool is_spread_over_files(const Node& node) {
   return (node.key == "clients" || node.key == "apis") && node.is(Node::Kind::table);
 }
 
-/// One table out of the tables that have this path, one or more, in the order of their files. All their
-/// children are sorted at once, so that thousands of definitions in hundreds of files cost no more each.
+/// One table out of the tables that have this path, one or more, in the order of their files. All are taken
+/// at once, so that thousands of definitions in hundreds of files cost no more each.
 Node merge_tables(std::vector<Node> tables, const std::string& path, Problems& problems) {
-  std::vector<Node> all;
-  for (Node& table : tables) std::ranges::move(table.children, std::back_inserter(all));
-  std::ranges::stable_sort(all, {}, &Node::key);
+  std::map<std::string, std::vector<Node>> found;
+  for (Node& table : tables) {
+    for (Node& child : table.children) found[child.key].push_back(std::move(child));
+  }
   Node merged = std::move(tables.front());
   merged.children.clear();
-  for (auto begin = all.begin(); begin != all.end();) {
-    const auto end = std::find_if(begin, all.end(), [&](const Node& node) { return node.key != begin->key; });
-    const std::string child_path = join_key(path, begin->key);
-    const Position first = begin->key_position;
-    const bool spread = path.empty() && is_spread_over_files(*begin);
+  merged.children.reserve(found.size());
+  for (auto& [key, values] : found) {
+    const std::string child_path = join_key(path, key);
+    const bool spread = path.empty() && is_spread_over_files(values.front());
     std::vector<Node> taken;
-    for (auto node = begin; node != end; ++node) {
-      if (taken.empty() || (spread && node->is(Node::Kind::table))) {
-        taken.push_back(std::move(*node));
+    for (Node& value : values) {
+      if (taken.empty() || (spread && value.is(Node::Kind::table))) {
+        taken.push_back(std::move(value));
       } else {
-        problems.add(node->key_position, child_path, "defined twice; the first is at " + where(first));
+        problems.add(value.key_position, child_path,
+                     "defined twice; the first is at " + where(taken.front().key_position));
       }
     }
     merged.children.push_back(taken.size() == 1 ? std::move(taken.front())
                                                 : merge_tables(std::move(taken), child_path, problems));
-    begin = end;
   }
   return merged;
 }

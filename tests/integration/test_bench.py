@@ -103,7 +103,7 @@ def test_what_cannot_be_measured_is_refused():
     ("library", "Go", lambda: shutil.which("go") and Path("/usr/share/gocode/src/golang.org/x/oauth2").exists()),
     ("library", "authlib", has_authlib),
     ("agent", "oidc-agent", lambda: shutil.which("oidc-gen")),
-])
+], ids=["Go", "authlib", "oidc-agent"])
 def test_a_peer_that_is_installed_is_measured(row, name, present):
     if not present():
         pytest.skip(f"{name} is not installed")
