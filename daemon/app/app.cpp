@@ -4,16 +4,16 @@
 #include "daemon/app/app.hpp"
 
 #include <signal.h>
+#include <sys/signalfd.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 
 #include "daemon/app/catalog_builder.hpp"
 #include "daemon/app/endpoint_doctor.hpp"
 #include "daemon/app/known_accounts.hpp"
 #include "daemon/http/httplib_transport.hpp"
 #include "daemon/kept/kept_tokens.hpp"
+#include "daemon/loop/await_done.hpp"
 #include "daemon/proxy/proxy_handler.hpp"
 #include "daemon/publish/token_pages.hpp"
 #include "daemon/server/local_server.hpp"
@@ -40,7 +40,9 @@ constexpr char kept_tokens_name[] = "tokens";
 struct App::State {
   State(AppParts app_parts, std::filesystem::path file)
       : parts(app_parts),
-        reader(loop, std::move(file), [this](Configuration configuration) { apply(configuration); }) {}
+        reader(loop, std::move(file), [this](Configuration configuration) { apply(configuration); }) {
+    hold_signals();
+  }
   // Whatever ends this, the tokens stay for the next process.
   ~State() {
     pages.leave();
@@ -54,6 +56,7 @@ struct App::State {
   std::expected<void, std::string> open_sockets(PassedDescriptors passed,
                                                 const config::DaemonSettings& settings);
   void warn_of_settings_that_need_a_restart(const config::DaemonSettings& wanted);
+  void hold_signals();
   void watch_signals();
   void reload(std::move_only_function<void(const ReloadResult&)> done);
   void reload_for_signal();
@@ -100,7 +103,7 @@ struct App::State {
       {.loop = loop, .metrics = metrics, .log = parts.log, .is_admin = [this](const PeerIdentity& peer) {
          return is_admin(peer);
        }}};
-  asio::signal_set signals{loop.context(), SIGTERM, SIGINT, SIGHUP};
+  WatchedFd signals{loop};
   Notifier notifier{loop.timers(), parts.log};
   common::Timer watchdog{loop.timers(), [this] { feed_watchdog(); }};
   std::optional<SocketFile> socket_file;  // not where the service manager passed a socket
@@ -178,14 +181,21 @@ void App::State::warn_of_settings_that_need_a_restart(const config::DaemonSettin
   }
 }
 
+// They are blocked from here to the end of the process: one that comes during the start waits, and who asks a
+// second time, while the parts are taken down, does not change how the process ends.
+void App::State::hold_signals() {
+  sigset_t ours;
+  ::sigemptyset(&ours);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&ours, signal);
+  ::pthread_sigmask(SIG_BLOCK, &ours, nullptr);
+  signals.open(common::UniqueFd{::signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC)});
+}
+
 void App::State::watch_signals() {
-  signals.async_wait([this](const boost::system::error_code& error, int signal) {
-    if (error) return;
-    if (signal == SIGHUP) {
-      reload_for_signal();
-      watch_signals();
-    } else {
-      stop();
+  signals.on_readable([this] {
+    signalfd_siginfo signal{};
+    while (::read(signals.get(), &signal, sizeof signal) == static_cast<ssize_t>(sizeof signal)) {
+      signal.ssi_signo == SIGHUP ? reload_for_signal() : stop();
     }
   });
 }
@@ -227,15 +237,9 @@ void App::State::reload_for_signal() {
 }
 
 awaitable<ReloadResult> App::State::reload_for_caller() {
-  auto wait = [this](auto handler) {
-    // Resumed through the loop: the reader is not done with its list yet.
-    reload([this, handler = std::move(handler)](const ReloadResult& result) mutable {
-      asio::post(loop.executor(),
-                 [handler = std::move(handler), result]() mutable { std::move(handler)(std::move(result)); });
-    });
-  };
-  auto result = co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(ReloadResult)>(
-      std::move(wait), use_awaitable);
+  auto result = co_await await_done<ReloadResult>([this](auto done) {
+    reload([done = std::move(done)](const ReloadResult& outcome) mutable { done(outcome); });
+  });
   if (!result) parts.log.error("configuration_refused", {{"errors", result.error().size()}});
   co_return result;
 }
@@ -290,11 +294,6 @@ std::expected<void, std::string> App::run(Configuration configuration) {
   state.notifier.ready(state.status());
   state.feed_watchdog();
   state.loop.run();
-  // Whoever asks a second time, while the parts are taken down, must not change how the process ends.
-  sigset_t ours;
-  ::sigemptyset(&ours);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&ours, signal);
-  ::pthread_sigmask(SIG_BLOCK, &ours, nullptr);
   state.parts.log.info("stopped");
   return {};
 }

@@ -18,49 +18,18 @@ namespace {
 
 constexpr std::size_t max_sessions = 8;
 
-int socket_of(BIO* bio) { return *static_cast<const int*>(BIO_get_data(bio)); }
-
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
-int bio_write(BIO* bio, const char* bytes, int size) {
-  BIO_clear_retry_flags(bio);
-  const ssize_t sent =
-      ::send(socket_of(bio), bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent < 0 && would_block()) BIO_set_retry_write(bio);
-  return static_cast<int>(sent);
-}
-
-int bio_read(BIO* bio, char* bytes, int size) {
-  BIO_clear_retry_flags(bio);
-  const ssize_t got = ::recv(socket_of(bio), bytes, static_cast<std::size_t>(size), MSG_DONTWAIT);
-  if (got < 0 && would_block()) BIO_set_retry_read(bio);
-  if (got == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-  return static_cast<int>(got);
+std::optional<ssize_t> receive(int socket, std::span<char> into) {
+  const ssize_t got = ::recv(socket, into.data(), into.size(), MSG_DONTWAIT);
+  if (got < 0 && would_block()) return std::nullopt;
+  return got;
 }
 
 long bio_control(BIO* bio, int command, long, void*) {
   if (command == BIO_CTRL_FLUSH) return 1;
   if (command == BIO_CTRL_EOF) return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
   return 0;
-}
-
-const BIO_METHOD* socket_method() {
-  static const BIO_METHOD* const method = [] {
-    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket without SIGPIPE");
-    BIO_meth_set_write(made, bio_write);
-    BIO_meth_set_read(made, bio_read);
-    BIO_meth_set_ctrl(made, bio_control);
-    return made;
-  }();
-  return method;
-}
-
-BIO* make_bio(int& socket) {
-  BIO* bio = BIO_new(socket_method());
-  if (bio == nullptr) return nullptr;
-  BIO_set_data(bio, &socket);
-  BIO_set_init(bio, 1);
-  return bio;
 }
 
 bool is_literal_address(const std::string& host) {
@@ -81,6 +50,48 @@ std::unexpected<std::string> unusable(std::string_view key, const std::filesyste
 }
 
 }  // namespace
+
+/// The callbacks of the BIO over a Wire.
+struct TlsStream::WireBio {
+  static Wire& wire_of(BIO* bio) { return *static_cast<Wire*>(BIO_get_data(bio)); }
+
+  static int write(BIO* bio, const char* bytes, int size) {
+    BIO_clear_retry_flags(bio);
+    const ssize_t sent =
+        ::send(wire_of(bio).socket, bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && would_block()) BIO_set_retry_write(bio);
+    return static_cast<int>(sent);
+  }
+
+  static int read(BIO* bio, char* bytes, int size) {
+    BIO_clear_retry_flags(bio);
+    const Wire& wire = wire_of(bio);
+    const std::span<char> into{bytes, static_cast<std::size_t>(size)};
+    const auto got = wire.input ? wire.input(into) : receive(wire.socket, into);
+    if (!got) BIO_set_retry_read(bio);
+    if (got == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+    return static_cast<int>(got.value_or(-1));
+  }
+
+  static const BIO_METHOD* method() {
+    static const BIO_METHOD* const method = [] {
+      BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket without SIGPIPE");
+      BIO_meth_set_write(made, write);
+      BIO_meth_set_read(made, read);
+      BIO_meth_set_ctrl(made, bio_control);
+      return made;
+    }();
+    return method;
+  }
+
+  static BIO* make(Wire& wire) {
+    BIO* bio = BIO_new(method());
+    if (bio == nullptr) return nullptr;
+    BIO_set_data(bio, &wire);
+    BIO_set_init(bio, 1);
+    return bio;
+  }
+};
 
 std::string state_of_files(const config::TlsSettings& settings) {
   std::string state;
@@ -116,6 +127,8 @@ std::expected<std::shared_ptr<TlsContext>, std::string> TlsContext::for_client(
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
+  // A record is then one read instead of one for its header and one for the rest.
+  SSL_CTX_set_read_ahead(context, 1);
   static constexpr unsigned char protocols[] = "\x08http/1.1";
   SSL_CTX_set_alpn_protos(context, protocols, sizeof protocols - 1);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -155,11 +168,11 @@ int TlsContext::remember_session(ssl_st* ssl, ssl_session_st* session) {
   return 1;  // ours now
 }
 
-std::unique_ptr<TlsStream> TlsContext::connect(int socket) {
+std::unique_ptr<TlsStream> TlsContext::connect(int socket, Input input) {
   ERR_clear_error();
-  std::unique_ptr<TlsStream> stream{new TlsStream(shared_from_this(), socket)};
+  std::unique_ptr<TlsStream> stream{new TlsStream(shared_from_this(), socket, std::move(input))};
   SSL* const ssl = stream->ssl_.get();
-  BIO* const bio = ssl != nullptr ? make_bio(stream->socket_) : nullptr;
+  BIO* const bio = ssl != nullptr ? TlsStream::WireBio::make(stream->wire_) : nullptr;
   if (bio == nullptr) return nullptr;
   SSL_set_bio(ssl, bio, bio);
   SSL_set_connect_state(ssl);
@@ -180,8 +193,10 @@ std::unique_ptr<TlsStream> TlsContext::connect(int socket) {
   return stream;
 }
 
-TlsStream::TlsStream(std::shared_ptr<TlsContext> context, int socket)
-    : context_(std::move(context)), socket_(socket), ssl_(SSL_new(context_->context_.get())) {}
+TlsStream::TlsStream(std::shared_ptr<TlsContext> context, int socket, TlsContext::Input input)
+    : context_(std::move(context)),
+      wire_{.socket = socket, .input = std::move(input)},
+      ssl_(SSL_new(context_->context_.get())) {}
 
 TlsStream::~TlsStream() {
   // Without this OpenSSL takes the session for damaged and would not resume it.
@@ -216,6 +231,8 @@ TlsStream::Progress TlsStream::read(std::span<char> into) {
   const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &size);
   return judge(result, size);
 }
+
+bool TlsStream::holds_input() const { return SSL_has_pending(ssl_.get()) == 1; }
 
 TlsStream::Progress TlsStream::write(std::span<const char> bytes) {
   ERR_clear_error();

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <expected>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,8 +41,11 @@ class TlsContext : public std::enable_shared_from_this<TlsContext> {
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
-  /// A session over a connected, non-blocking socket, which stays the caller's. Null only if memory ran out.
-  std::unique_ptr<TlsStream> connect(int socket);
+  /// Reads from a socket: nothing, it would have to wait; 0 is its end; an error is negative.
+  using Input = std::function<std::optional<ssize_t>(std::span<char>)>;
+  /// A session over a connected, non-blocking socket, which stays the caller's. `input` is for who knows when
+  /// there is nothing to read without asking the kernel; empty: recv. Null only if memory ran out.
+  std::unique_ptr<TlsStream> connect(int socket, Input input = {});
 
  private:
   friend class TlsStream;
@@ -77,6 +84,8 @@ class TlsStream {
   Progress handshake();
   /// `closed` is the peer's close_notify; a connection that merely ends has `failed`.
   Progress read(std::span<char> into);
+  /// Whether it has taken bytes from the socket that `read` has not used.
+  bool holds_input() const;
   /// May take less than all. After want_read or want_write, call again with the same bytes (and possibly
   /// more).
   Progress write(std::span<const char> bytes);
@@ -92,11 +101,16 @@ class TlsStream {
   struct FreeSsl {
     void operator()(ssl_st* ssl) const;
   };
-  TlsStream(std::shared_ptr<TlsContext> context, int socket);
+  TlsStream(std::shared_ptr<TlsContext> context, int socket, TlsContext::Input input);
   Progress judge(int result, std::size_t size);
 
   std::shared_ptr<TlsContext> context_;
-  int socket_;  // the BIO points here
+  struct Wire {
+    int socket;
+    TlsContext::Input input;
+  };
+  struct WireBio;
+  Wire wire_;  // the BIO points here
   std::unique_ptr<ssl_st, FreeSsl> ssl_;
   unsigned long error_ = 0;  // of the first failure
   bool broken_ = false;

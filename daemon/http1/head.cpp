@@ -12,6 +12,13 @@ namespace grantd::daemon::http1 {
 
 using ascii::equal_ignoring_case;
 
+namespace {
+
+constexpr std::string_view secret_fields[] = {"Authorization", "Proxy-Authorization", "Cookie", "DPoP",
+                                              "Grantd-Assertion"};
+
+}  // namespace
+
 bool list_has(const Head& head, std::string_view name, std::string_view token) {
   for (const Field& field : head.fields) {
     if (!equal_ignoring_case(field.name, name)) continue;
@@ -34,6 +41,26 @@ std::optional<std::string_view> Head::find(std::string_view name) const {
     if (equal_ignoring_case(field.name, name)) return field.value;
   }
   return std::nullopt;
+}
+
+bool may_be_remembered(const RequestHead& head) {
+  if (head.body.kind != BodyLength::Kind::none || head.wants_upgrade) return false;
+  return std::ranges::none_of(head.fields, [](const Field& field) {
+    return std::ranges::any_of(secret_fields,
+                               [&](std::string_view name) { return equal_ignoring_case(field.name, name); });
+  });
+}
+
+void refer_to_copy(RequestHead& head, std::string_view original, std::string_view copy) {
+  const auto move = [&](std::string_view& view) {
+    if (!view.empty())
+      view = copy.substr(static_cast<std::size_t>(view.data() - original.data()), view.size());
+  };
+  for (Field& field : head.fields) {
+    move(field.name);
+    move(field.value);
+  }
+  for (auto* view : {&head.method, &head.target, &head.path, &head.query, &head.host}) move(*view);
 }
 
 std::optional<std::size_t> head_size(std::string_view bytes) {

@@ -62,6 +62,12 @@ common::Result<void> parse_request_head(std::string_view bytes, RequestHead& hea
 common::Result<void> parse_response_head(std::string_view bytes, std::string_view request_method,
                                          ResponseHead& head);
 
+/// Whether a head may be kept to be compared with the next one: it has no body behind it, no upgrade, and
+/// none of the fields in which secrets travel.
+bool may_be_remembered(const RequestHead& head);
+/// Makes `head`, parsed from `original`, refer to `copy` instead, which has the same bytes.
+void refer_to_copy(RequestHead& head, std::string_view original, std::string_view copy);
+
 /// Whether the comma-separated list of the field's values (all of its occurrences) has `token`, without case.
 bool list_has(const Head& head, std::string_view name, std::string_view token);
 

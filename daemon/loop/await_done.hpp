@@ -1,11 +1,11 @@
 #pragma once
 
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/post.hpp>
+#include <memory>
+#include <optional>
 #include <utility>
 
-#include "daemon/loop/loop.hpp"
+#include "daemon/loop/awaitable.hpp"
+#include "daemon/loop/signal.hpp"
 
 namespace grantd::daemon {
 
@@ -13,17 +13,20 @@ namespace grantd::daemon {
 /// on the loop's thread, also from within. The coroutine goes on through the loop, never inside the call: it
 /// may hold the last reference to what calls back.
 template <class Result, class Start>
-auto await_done(Start start) {
-  auto begin = [start = std::move(start)](auto handler) mutable {
-    auto executor = asio::get_associated_executor(handler);
-    start([executor, handler = std::move(handler)](Result result) mutable {
-      asio::post(executor, [handler = std::move(handler), result = std::move(result)]() mutable {
-        std::move(handler)(std::move(result));
-      });
-    });
+awaitable<Result> await_done(Start start) {
+  struct Outcome {
+    std::optional<Result> result{};
+    Signal came{};
   };
-  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result)>(std::move(begin),
-                                                                                   use_awaitable);
+  const auto outcome = std::make_shared<Outcome>();
+  start([outcome](Result result) {
+    outcome->result.emplace(std::move(result));
+    outcome->came.notify();
+  });
+  // Also where it called back from within.
+  if (outcome->result) co_await OthersTurn{};
+  while (!outcome->result) co_await outcome->came.wait();
+  co_return std::move(*outcome->result);
 }
 
 }  // namespace grantd::daemon

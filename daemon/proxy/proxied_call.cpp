@@ -2,8 +2,6 @@
 // whether there is a second one, so that a 401 that cannot be helped reaches the caller as the API wrote it.
 #include "daemon/proxy/proxied_call.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <exception>
 #include <utility>
 
@@ -19,6 +17,7 @@ using common::ErrorCode;
 
 constexpr int max_informational = 32;
 constexpr std::size_t max_drained = std::size_t{64} * 1024;
+constexpr std::size_t usual_fields = 16;
 constexpr std::size_t longest_head = std::size_t{64} * 1024;
 
 awaitable<void> renew(std::shared_ptr<CatalogClient> client, GrantedRequest request) {
@@ -56,10 +55,12 @@ ProxiedCall::ProxiedCall(const CallParts& parts, Exchange& exchange, std::shared
       replay_(parts.memory.replay, settings_.max_replay_body),
       pump_(loop_, exchange, replay_,
             {.response = settings_.response_timeout, .idle = settings_.idle_timeout}),
-      buffer_(parts.memory.relay) {}
+      buffer_(parts.memory.relay) {
+  response_.fields.reserve(usual_fields);
+}
 
-awaitable<void> ProxiedCall::run(std::string head, GrantedRequest granted) {
-  head_ = std::move(head);
+awaitable<void> ProxiedCall::run(std::string_view head, GrantedRequest granted) {
+  head_ = head;
   own_assertion_ = !granted.assertion.empty();
   exchange_.on_caller_gone([this] {
     caller_gone_ = true;
@@ -110,9 +111,13 @@ awaitable<void> ProxiedCall::refuse(Error error) {
 }
 
 awaitable<common::Result<void>> ProxiedCall::get_response() {
+  // What may be sent again needs no certainty that it will not have to be.
+  const auto certainty = is_idempotent(exchange_.request().method) && pump_.can_send_again()
+                             ? UpstreamPool::Certainty::told
+                             : UpstreamPool::Certainty::asked;
   bool repeated = false;
   while (true) {
-    connection_ = repeated ? nullptr : pool_->take_idle();
+    connection_ = repeated ? nullptr : pool_->take_idle(certainty);
     if (!connection_) {
       connection_ = pool_->make();
       if (auto opened = co_await pool_->open(connection_); !opened) co_return std::unexpected(opened.error());
@@ -170,9 +175,8 @@ awaitable<common::Result<void>> ProxiedCall::read_head() {
       if (!deadline) deadline = loop_.timers().now() + settings_.response_timeout;
       connection_->set_read_deadline(*deadline);
     }
-    const auto read = co_await connection_->read(buffer_.space());
+    const auto read = co_await connection_->read(buffer_);
     if (read.kind == UpstreamConnection::Read::Kind::data) {
-      buffer_.filled(read.size);
       heard_ = true;
     } else if (connection_->timed_out()) {
       co_return common::fail(
@@ -188,10 +192,9 @@ awaitable<common::Result<void>> ProxiedCall::read_head() {
 void ProxiedCall::prove() {
   proof_.clear();
   if (!token_->binding) return;
-  const std::string_view line = head_;
-  const auto target = line.find(' ') + 1;
+  const auto target = head_.find(' ') + 1;
   const config::Url& base = settings_.base_url;
-  std::string url{line.substr(target, line.find(' ', target) - target)};
+  std::string url{head_.substr(target, head_.find(' ', target) - target)};
   if (url.starts_with('/')) url.insert(0, std::string{base.tls ? "https://" : "http://"} + base.authority());
   const auto proof = dpop_proof(*token_->binding->key,
                                 {.method = exchange_.request().method,
@@ -271,7 +274,7 @@ std::optional<GrantedRequest> ProxiedCall::renewal() const {
 
 void ProxiedCall::renew_in_background() {
   auto request = renewal();
-  if (request) asio::co_spawn(loop_.executor(), renew(api_->client, std::move(*request)), asio::detached);
+  if (request) loop_.spawn(renew(api_->client, std::move(*request)));
 }
 
 bool ProxiedCall::drain_now() {

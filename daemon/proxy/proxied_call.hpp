@@ -40,8 +40,9 @@ class ProxiedCall {
   ProxiedCall(const ProxiedCall&) = delete;
   ProxiedCall& operator=(const ProxiedCall&) = delete;
 
-  /// `head` is the request's as it goes to the API, without the Authorization line and the final empty one.
-  awaitable<void> run(std::string head, GrantedRequest granted);
+  /// `head` is the request's as it goes to the API, without the Authorization line and the final empty one;
+  /// it stays as it is until the coroutine ends.
+  awaitable<void> run(std::string_view head, GrantedRequest granted);
 
  private:
   awaitable<void> call_api();
@@ -70,7 +71,7 @@ class ProxiedCall {
   std::shared_ptr<UpstreamPool> pool_;
   const config::ApiSettings& settings_;
 
-  std::string head_{};
+  std::string_view head_{};
   std::string proof_{};  // the DPoP line of this attempt, empty: none
   TokenPtr token_{};
   std::shared_ptr<UpstreamConnection> connection_{};

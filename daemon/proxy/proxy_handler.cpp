@@ -45,6 +45,15 @@ common::Result<std::string> api_head(const http1::RequestHead& request, std::str
 
 }  // namespace
 
+/// What a request's head comes to under one catalog. Keeps nothing alive that a reload took away.
+struct ProxyHandler::Memo final : RequestMemo {
+  std::uint64_t generation = 0;  // of the catalog
+  std::weak_ptr<CatalogApi> api{};
+  std::weak_ptr<UpstreamPool> pool{};
+  std::string head{};
+  TokenQuery query{};
+};
+
 ProxyHandler::ProxyHandler(ProxyParts parts) : parts_(parts) {}
 
 ProxyHandler::~ProxyHandler() { shut_down(); }
@@ -62,6 +71,7 @@ void ProxyHandler::follow_catalog() {
   const auto& now = parts_.catalog.now;
   if (!followed_.owner_before(now) && !now.owner_before(followed_)) return;
   followed_ = now;
+  ++generation_;
   std::erase_if(retired_, [](const auto& pool) { return pool.expired(); });
   std::erase_if(pools_, [&](const auto& entry) {
     const auto api = now->api(entry.first);
@@ -80,6 +90,28 @@ std::shared_ptr<UpstreamPool> ProxyHandler::pool_for(const CatalogApi& api) {
 
 awaitable<void> ProxyHandler::handle(Exchange& exchange, std::string_view api_name, std::string_view target) {
   follow_catalog();
+  std::unique_ptr<RequestMemo>* const memo = exchange.memo();
+  if (memo != nullptr && *memo) {
+    const auto& known = static_cast<const Memo&>(**memo);
+    auto api = known.generation == generation_ ? known.api.lock() : nullptr;
+    auto pool = api ? known.pool.lock() : nullptr;
+    if (pool && api->admits(exchange.peer(), parts_.loop.timers().now()))
+      return call(exchange, std::move(api), std::move(pool), known.head, {.query = known.query});
+    memo->reset();
+  }
+  return handle_new(exchange, api_name, target);
+}
+
+awaitable<void> ProxyHandler::call(Exchange& exchange, std::shared_ptr<CatalogApi> api,
+                                   std::shared_ptr<UpstreamPool> pool, std::string_view head,
+                                   GrantedRequest granted) {
+  ProxiedCall call{
+      {parts_.loop, parts_.entropy, nonces_, memory_}, exchange, std::move(api), std::move(pool)};
+  co_await call.run(head, std::move(granted));
+}
+
+awaitable<void> ProxyHandler::handle_new(Exchange& exchange, std::string_view api_name,
+                                         std::string_view target) {
   const http1::RequestHead& request = exchange.request();
   const auto api = parts_.catalog.now->api(api_name);
   if (!api) {
@@ -116,8 +148,19 @@ awaitable<void> ProxyHandler::handle(Exchange& exchange, std::string_view api_na
     co_return co_await refuse_call(exchange, granted.error(), api.get(), {});
   }
 
-  ProxiedCall call{{parts_.loop, parts_.entropy, nonces_, memory_}, exchange, api, pool_for(*api)};
-  co_await call.run(std::move(*head), std::move(*granted));
+  auto pool = pool_for(*api);
+  if (auto* const memo = exchange.memo(); memo != nullptr && granted->assertion.empty()) {
+    auto kept = std::make_unique<Memo>();
+    kept->generation = generation_;
+    kept->api = api;
+    kept->pool = pool;
+    kept->head = std::move(*head);
+    kept->query = granted->query;
+    const std::string_view kept_head = kept->head;
+    *memo = std::move(kept);
+    co_return co_await call(exchange, api, std::move(pool), kept_head, std::move(*granted));
+  }
+  co_await call(exchange, api, std::move(pool), *head, std::move(*granted));
 }
 
 }  // namespace grantd::daemon

@@ -38,6 +38,10 @@ class ProxyHandler final : public ApiHandler {
   void shut_down();
 
  private:
+  struct Memo;
+  awaitable<void> handle_new(Exchange& exchange, std::string_view api, std::string_view target);
+  awaitable<void> call(Exchange& exchange, std::shared_ptr<CatalogApi> api,
+                       std::shared_ptr<UpstreamPool> pool, std::string_view head, GrantedRequest granted);
   std::shared_ptr<UpstreamPool> pool_for(const CatalogApi& api);
   void follow_catalog();
 
@@ -45,6 +49,7 @@ class ProxyHandler final : public ApiHandler {
   ProxyMemory memory_;
   DpopNonces nonces_;
   std::weak_ptr<Catalog> followed_;
+  std::uint64_t generation_ = 0;  // of what is followed
   std::map<std::string, std::shared_ptr<UpstreamPool>, std::less<>> pools_;
   std::vector<std::weak_ptr<UpstreamPool>> retired_;  // of earlier catalogs, as long as requests use them
 };

@@ -57,12 +57,14 @@ class RelayMemory {
 };
 
 /// What was read from an API and not yet dealt with: filled at the end, used up from the front. Begins small,
-/// and becomes large when it was filled to the brim.
+/// and becomes large when it was filled to the brim. Takes its memory at the first `space`, so that calls
+/// which wait for their API do without.
 class RelayBuffer {
  public:
-  explicit RelayBuffer(std::shared_ptr<RelayMemory> memory)
-      : memory_(std::move(memory)), block_(memory_->take(RelayMemory::small)) {}
-  ~RelayBuffer() { memory_->give_back(std::move(block_), capacity_); }
+  explicit RelayBuffer(std::shared_ptr<RelayMemory> memory) : memory_(std::move(memory)) {}
+  ~RelayBuffer() {
+    if (block_) memory_->give_back(std::move(block_), capacity_);
+  }
   RelayBuffer(const RelayBuffer&) = delete;
   RelayBuffer& operator=(const RelayBuffer&) = delete;
 
@@ -73,7 +75,10 @@ class RelayBuffer {
   bool full() const { return end_ == capacity_; }
 
   /// Where the next bytes go. Empty when `full`.
-  std::span<char> space() { return {block_.get() + end_, capacity_ - end_}; }
+  std::span<char> space() {
+    if (!block_) block_ = memory_->take(RelayMemory::small);
+    return {block_.get() + end_, capacity_ - end_};
+  }
   void filled(std::size_t size) {
     end_ += size;
     to_the_brim_ |= full();
@@ -103,7 +108,7 @@ class RelayBuffer {
   }
 
   std::shared_ptr<RelayMemory> memory_;
-  RelayMemory::Block block_;
+  RelayMemory::Block block_{};
   std::size_t capacity_ = RelayMemory::small;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;

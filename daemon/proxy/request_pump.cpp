@@ -3,8 +3,6 @@
 // come. A request without a body, the usual case, starts no coroutine at all.
 #include "daemon/proxy/request_pump.hpp"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <charconv>
 #include <stdexcept>
 
@@ -26,9 +24,7 @@ RequestPump::RequestPump(Loop& loop, Exchange& exchange, ReplayBuffer& replay, T
       replay_(replay),
       timing_(timing),
       has_body_(has_body(exchange.request().body)),
-      chunked_(exchange.request().body.kind == http1::BodyLength::Kind::chunked),
-      changed_(loop.executor()),
-      ended_(loop.executor()) {}
+      chunked_(exchange.request().body.kind == http1::BodyLength::Kind::chunked) {}
 
 void RequestPump::send_on(std::shared_ptr<UpstreamConnection> connection, OutgoingHead head, TokenPtr token) {
   const bool first = attempt_++ == 0;
@@ -68,17 +64,15 @@ void RequestPump::send_on(std::shared_ptr<UpstreamConnection> connection, Outgoi
       break;
   }
   ++running_;
-  asio::co_spawn(loop_.executor(), send_rest(connection_, std::move(token), attempt_, last),
-                 [this](std::exception_ptr failure) { task_ended(failure); });
+  loop_.spawn(send_rest(connection_, std::move(token), attempt_, last),
+              [this](std::exception_ptr failure) { task_ended(failure); });
 }
 
 void RequestPump::begin_body() {
   patience_.reset();
   reading_ = true;
   ++running_;
-  asio::co_spawn(loop_.executor(), pump_body(),
-                 asio::bind_cancellation_slot(stop_reading_.slot(),
-                                              [this](std::exception_ptr failure) { task_ended(failure); }));
+  loop_.spawn(pump_body(), [this](std::exception_ptr failure) { task_ended(failure); });
 }
 
 void RequestPump::continue_with_body() {
@@ -180,7 +174,7 @@ awaitable<void> RequestPump::finish() {
   if (running_ == 0) co_return;
   if (!completely_sent_) connection_->abort();
   changed_.notify();
-  stop_reading_.emit(asio::cancellation_type::terminal);
+  exchange_.stop_reading_body();
   while (running_ > 0) co_await ended_.wait();
 }
 

@@ -1,14 +1,13 @@
 #pragma once
 
-#include <boost/asio/cancellation_signal.hpp>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
 
+#include "daemon/loop/signal.hpp"
 #include "daemon/oauth/token.hpp"
 #include "daemon/proxy/replay_buffer.hpp"
-#include "daemon/proxy/signal.hpp"
 #include "daemon/proxy/upstream_connection.hpp"
 #include "daemon/server/handler.hpp"
 
@@ -100,10 +99,9 @@ class RequestPump {
   bool stopping_ = false;
   std::optional<common::Error> caller_failed_{};
   std::size_t running_ = 0;
-  Signal changed_;
-  Signal ended_;                           // for `finish` and `wait_until_sent`
+  Signal changed_{};
+  Signal ended_{};                         // for `finish` and `wait_until_sent`
   std::optional<common::Timer> patience_;  // for the API's `100 Continue`
-  asio::cancellation_signal stop_reading_{};
 };
 
 }  // namespace grantd::daemon

@@ -37,7 +37,7 @@ Found look_up(const std::string& host, std::uint16_t port) {
   }
   for (const addrinfo* each = list; each != nullptr && found.addresses.size() < max_addresses;
        each = each->ai_next) {
-    asio::ip::tcp::endpoint endpoint;
+    boost::asio::ip::tcp::endpoint endpoint;
     if (each->ai_addrlen > endpoint.capacity()) continue;
     endpoint.resize(each->ai_addrlen);
     std::memcpy(endpoint.data(), each->ai_addr, each->ai_addrlen);
@@ -60,9 +60,6 @@ struct Resolver::Lookup {
     std::weak_ptr<Lookup> addressee;  // the loop's thread only
   };
 
-  explicit Lookup(Loop& loop) : executor(loop.executor()) {}
-
-  Executor executor;
   std::shared_ptr<Mailbox> mailbox{};
   Workers::Ticket ticket{};
   std::unique_ptr<common::Timer> deadline{};
@@ -87,7 +84,7 @@ struct Resolver::Lookup {
 Resolver::Resolver(Loop& loop, Workers& workers, std::string host, std::uint16_t port)
     : loop_(loop), workers_(workers), host_(std::move(host)), port_(port) {
   boost::system::error_code no_literal;
-  const auto address = asio::ip::make_address(host_, no_literal);
+  const auto address = boost::asio::ip::make_address(host_, no_literal);
   if (no_literal) return;
   literal_ = true;
   known_.emplace_back(address, port_);
@@ -106,14 +103,14 @@ awaitable<common::Result<Addresses>> Resolver::resolve(std::chrono::milliseconds
   if (literal_ || (!known_.empty() && loop_.timers().now() < known_until_)) co_return known_;
   if (!lookup_) start(timeout);
   const auto lookup = lookup_;
-  const auto mine = lookup->waiting.emplace(lookup->waiting.end(), loop_.executor());
+  const auto mine = lookup->waiting.emplace(lookup->waiting.end());
   while (!lookup->result) co_await mine->wait();
   lookup->waiting.erase(mine);
   co_return *lookup->result;
 }
 
 void Resolver::start(std::chrono::milliseconds timeout) {
-  const auto lookup = std::make_shared<Lookup>(loop_);
+  const auto lookup = std::make_shared<Lookup>();
   lookup_ = lookup;
   lookup->on_end = [this](Lookup& ended) {
     if (*ended.result) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <list>
 #include <memory>
@@ -7,12 +8,12 @@
 #include <vector>
 
 #include "common/error.hpp"
+#include "daemon/loop/signal.hpp"
 #include "daemon/loop/workers.hpp"
-#include "daemon/proxy/signal.hpp"
 
 namespace grantd::daemon {
 
-using Addresses = std::vector<asio::ip::tcp::endpoint>;
+using Addresses = std::vector<boost::asio::ip::tcp::endpoint>;
 
 /// Finds the addresses of one host. A literal address needs no look-up; a name is looked up on a worker, once
 /// for all who wait, and remembered for a few seconds. Loop thread only.

@@ -3,7 +3,6 @@
 // them.
 #include "daemon/proxy/response_relay.hpp"
 
-#include <boost/asio/post.hpp>
 #include <charconv>
 
 #include "daemon/http1/gathered_body.hpp"
@@ -84,11 +83,12 @@ awaitable<ResponseRelay::Filled> ResponseRelay::fill(std::chrono::milliseconds i
     if (!parts_.request.still_sends()) {
       parts_.connection.set_read_deadline(parts_.timers.now() + idle_timeout);
     }
-    read = co_await parts_.connection.read(parts_.buffer.space());
+    read = co_await parts_.connection.read(parts_.buffer);
+  } else if (read->kind == UpstreamConnection::Read::Kind::data) {
+    parts_.buffer.filled(read->size);
   }
   switch (read->kind) {
     case UpstreamConnection::Read::Kind::data:
-      parts_.buffer.filled(read->size);
       co_return Filled::data;
     case UpstreamConnection::Read::Kind::end:
       co_return Filled::end;
@@ -101,7 +101,7 @@ awaitable<ResponseRelay::Filled> ResponseRelay::fill(std::chrono::milliseconds i
 awaitable<ResponseRelay::End> ResponseRelay::run(std::chrono::milliseconds idle_timeout) {
   for (unsigned round = 1;; ++round) {
     // Between a fast API and a fast caller nothing ever waits; the others get their turn all the same.
-    if (round % rounds_in_a_row == 0) co_await asio::post(use_awaitable);
+    if (round % rounds_in_a_row == 0) co_await OthersTurn{};
     bool sound = decode();
     bool complete = decoder_.complete();
     if (sound && decoded_ == 0 && !complete) {

@@ -9,9 +9,9 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/redirect_error.hpp>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "daemon/http/tunnel.hpp"
 #include "daemon/http1/head.hpp"
@@ -20,7 +20,6 @@ namespace grantd::daemon {
 namespace {
 
 using common::ErrorCode;
-using ErrorFlag = boost::system::error_code;
 
 constexpr std::size_t max_pieces_a_call = 64;
 constexpr std::size_t record_size = 16 * 1024;
@@ -62,25 +61,20 @@ void OutgoingBytes::sent(std::size_t size) {
 UpstreamConnection::Deadlines::Deadlines(common::TimerQueue& timers, UpstreamConnection& owner)
     : read(timers, [&owner] { owner.expire(); }), write(timers, [&owner] { owner.expire(); }) {}
 
-UpstreamConnection::UpstreamConnection(Loop& loop) : timers_(loop.timers()), socket_(loop.executor()) {
+UpstreamConnection::UpstreamConnection(Loop& loop) : timers_(loop.timers()), socket_(loop) {
   deadlines_.emplace(timers_, *this);
 }
 
 UpstreamConnection::~UpstreamConnection() = default;
 
-void UpstreamConnection::close_socket() {
-  ErrorFlag ignored;
-  static_cast<void>(socket_.close(ignored));
-}
-
 void UpstreamConnection::expire() {
   timed_out_ = true;
-  close_socket();
+  socket_.close();
 }
 
 void UpstreamConnection::abort() {
   aborted_ = true;
-  close_socket();
+  socket_.close();
 }
 
 void UpstreamConnection::close() {
@@ -97,11 +91,8 @@ void UpstreamConnection::set_read_deadline(common::BootTime when) {
   if (deadlines_) deadlines_->read.arm(when);
 }
 
-awaitable<bool> UpstreamConnection::wait_for(TcpSocket::wait_type what) {
-  if (!is_open()) co_return false;
-  ErrorFlag failed;
-  co_await socket_.async_wait(what, asio::redirect_error(use_awaitable, failed));
-  co_return !failed && is_open();
+WatchedFd::Wait UpstreamConnection::wait_for(Direction what) {
+  return what == Direction::input ? socket_.readable() : socket_.writable();
 }
 
 awaitable<common::Result<void>> UpstreamConnection::connect(std::span<const Endpoint> addresses,
@@ -122,7 +113,7 @@ awaitable<common::Result<void>> UpstreamConnection::connect(std::span<const Endp
     late = timed_out_;
     reason = *failed;
     tls_.reset();
-    close_socket();
+    socket_.close();
   }
   if (late) {
     co_return common::fail(ErrorCode::api_timeout, "the API did not accept a connection within " +
@@ -133,11 +124,23 @@ awaitable<common::Result<void>> UpstreamConnection::connect(std::span<const Endp
 
 awaitable<std::optional<std::string>> UpstreamConnection::connect_to(const Endpoint& address, Layers layers,
                                                                      common::BootTime end) {
-  ErrorFlag failed;
-  co_await socket_.async_connect(address, asio::redirect_error(use_awaitable, failed));
-  if (failed || !is_open()) co_return failed ? failed.message() : "the connection was given up";
+  const auto reason = [](int error) { return std::generic_category().message(error); };
+  common::UniqueFd socket{
+      ::socket(address.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP)};
+  if (!socket) co_return reason(errno);
+  const bool at_once = ::connect(socket.get(), address.data(), static_cast<socklen_t>(address.size())) == 0;
+  if (!at_once && errno != EINPROGRESS) co_return reason(errno);
+  socket_.open(std::move(socket), WatchedFd::Watch::input_and_output);
+  if (!at_once) {
+    const bool ready = co_await socket_.writable();
+    if (!ready) co_return "the connection was given up";
+    int error = 0;
+    socklen_t size = sizeof error;
+    ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0) co_return reason(error);
+  }
   const int on = 1;
-  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (layers.tunnel_to != nullptr) {
     auto refused = co_await open_tunnel(*layers.tunnel_to, end);
     if (refused) co_return refused;
@@ -175,52 +178,55 @@ awaitable<std::optional<std::string>> UpstreamConnection::open_tunnel(const conf
 
 awaitable<std::optional<std::string>> UpstreamConnection::secure(TlsContext& tls) {
   using Kind = TlsStream::Progress::Kind;
-  tls_ = tls.connect(socket_.native_handle());
+  tls_ = tls.connect(socket_.get(), [this](std::span<char> into) {
+    return socket_.may_read() ? socket_.receive(into) : std::nullopt;
+  });
   if (!tls_) co_return "a TLS session could not be made";
   while (true) {
     const Kind kind = tls_->handshake().kind;
     if (kind == Kind::done) co_return std::nullopt;
     if (kind != Kind::want_read && kind != Kind::want_write) co_return tls_->failure();
-    const auto what = kind == Kind::want_read ? TcpSocket::wait_read : TcpSocket::wait_write;
-    if (!co_await wait_for(what)) co_return "the connection ended during the TLS handshake";
+    const bool ready = co_await wait_for(kind == Kind::want_read ? Direction::input : Direction::output);
+    if (!ready) co_return "the connection ended during the TLS handshake";
   }
 }
 
-UpstreamConnection::Read UpstreamConnection::read_tls(std::span<char> into, bool& would_wait) {
+std::optional<UpstreamConnection::Read> UpstreamConnection::read_tls(std::span<char> into) {
   const auto progress = tls_->read(into);
-  would_wait = false;
   switch (progress.kind) {
     case TlsStream::Progress::Kind::done:
-      return {.kind = Read::Kind::data, .size = progress.size};
+      return Read{.kind = Read::Kind::data, .size = progress.size};
     case TlsStream::Progress::Kind::closed:
-      return {.kind = Read::Kind::end};
+      return Read{.kind = Read::Kind::end};
     case TlsStream::Progress::Kind::failed:
-      return {.kind = Read::Kind::broken};
+      return Read{.kind = Read::Kind::broken};
     case TlsStream::Progress::Kind::want_read:
-      read_wait_ = TcpSocket::wait_read;
       break;
     case TlsStream::Progress::Kind::want_write:
-      read_wait_ = TcpSocket::wait_write;
+      read_wait_ = Direction::output;
       break;
   }
-  would_wait = true;
-  return {};
+  return std::nullopt;
+}
+
+std::optional<UpstreamConnection::Read> UpstreamConnection::try_to_read(std::span<char> into) {
+  if (!is_open()) return Read{.kind = Read::Kind::broken};
+  const bool after_writing = std::exchange(read_wait_, Direction::input) == Direction::output;
+  if (!may_have_input() && !after_writing) return std::nullopt;
+  if (tls_) return read_tls(into);
+  const auto got = socket_.receive(into);
+  if (!got) return std::nullopt;
+  if (*got > 0) return Read{.kind = Read::Kind::data, .size = static_cast<std::size_t>(*got)};
+  return Read{.kind = *got == 0 ? Read::Kind::end : Read::Kind::broken};
+}
+
+bool UpstreamConnection::may_have_input() const {
+  return socket_.may_read() || (tls_ && tls_->holds_input());
 }
 
 std::optional<UpstreamConnection::Read> UpstreamConnection::read_now(std::span<char> into) {
-  if (!is_open()) return Read{.kind = Read::Kind::broken};
-  Read result;
-  if (tls_) {
-    bool would_wait = false;
-    result = read_tls(into, would_wait);
-    if (would_wait) return std::nullopt;
-  } else {
-    const ssize_t got = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
-    if (got < 0 && would_block()) return std::nullopt;
-    if (got > 0) result = {.kind = Read::Kind::data, .size = static_cast<std::size_t>(got)};
-    if (got == 0) result = {.kind = Read::Kind::end};
-  }
-  note_reading(result);
+  const auto result = try_to_read(into);
+  if (result) note_reading(*result);
   return result;
 }
 
@@ -231,28 +237,35 @@ void UpstreamConnection::note_reading(const Read& result) {
 }
 
 awaitable<UpstreamConnection::Read> UpstreamConnection::read(std::span<char> into) {
-  Read result;
   reading_ = true;
-  if (tls_) {
-    while (is_open()) {
-      bool would_wait = false;
-      result = read_tls(into, would_wait);
-      if (!would_wait || !co_await wait_for(read_wait_)) break;
-    }
-  } else if (is_open()) {
-    ErrorFlag failed;
-    const std::size_t got = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()),
-                                                             asio::redirect_error(use_awaitable, failed));
-    if (!failed) {
-      result = {.kind = Read::Kind::data, .size = got};
-    } else if (failed == asio::error::eof) {
-      result = {.kind = Read::Kind::end};
-    }
+  auto result = try_to_read(into);
+  while (!result) {
+    const bool ready = co_await wait_for(read_wait_);
+    result = ready ? try_to_read(into) : Read{.kind = Read::Kind::broken};
   }
+  co_return end_reading(*result);
+}
+
+awaitable<UpstreamConnection::Read> UpstreamConnection::read(RelayBuffer& into) {
+  reading_ = true;
+  std::optional<Read> result;
+  // TLS may hold part of a record, from which nothing can be read.
+  if (!is_open() || may_have_input()) result = try_to_read(into.space());
+  while (!result) {
+    const bool ready = co_await wait_for(read_wait_);
+    if (!ready) break;
+    result = try_to_read(into.space());
+  }
+  const Read read = end_reading(result.value_or(Read{}));
+  if (read.kind == Read::Kind::data) into.filled(read.size);
+  co_return read;
+}
+
+UpstreamConnection::Read UpstreamConnection::end_reading(const Read& result) {
   reading_ = false;
   if (deadlines_) deadlines_->read.disarm();
   note_reading(result);
-  co_return result;
+  return result;
 }
 
 UpstreamConnection::Sent UpstreamConnection::send_plain(OutgoingBytes& bytes) {
@@ -261,7 +274,7 @@ UpstreamConnection::Sent UpstreamConnection::send_plain(OutgoingBytes& bytes) {
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(pieces.data());
     message.msg_iovlen = std::min(pieces.size(), max_pieces_a_call);
-    const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) return would_block() ? Sent::some : Sent::broken;
     took_bytes_ = true;
     bytes.sent(static_cast<std::size_t>(sent));
@@ -283,10 +296,10 @@ UpstreamConnection::Sent UpstreamConnection::send_tls(OutgoingBytes& bytes) {
       case TlsStream::Progress::Kind::done:
         break;
       case TlsStream::Progress::Kind::want_read:
-        write_wait_ = TcpSocket::wait_read;
+        write_wait_ = Direction::input;
         return Sent::some;
       case TlsStream::Progress::Kind::want_write:
-        write_wait_ = TcpSocket::wait_write;
+        write_wait_ = Direction::output;
         return Sent::some;
       case TlsStream::Progress::Kind::closed:
       case TlsStream::Progress::Kind::failed:
@@ -310,7 +323,7 @@ awaitable<bool> UpstreamConnection::send(OutgoingBytes& bytes, Duration timeout)
     if (!deadlines_) co_return false;
     write_timeout_ = timeout;
     deadlines_->write.arm_after(timeout);
-    const bool ready = co_await wait_for(tls_ ? write_wait_ : TcpSocket::wait_write);
+    const bool ready = co_await wait_for(tls_ ? write_wait_ : Direction::output);
     if (deadlines_) deadlines_->write.disarm();
     if (!ready) co_return false;
   }
@@ -318,13 +331,19 @@ awaitable<bool> UpstreamConnection::send(OutgoingBytes& bytes, Duration timeout)
 
 bool UpstreamConnection::stale() {
   if (!is_open()) return true;
+  if (!may_have_input()) return false;
   char byte = 0;
-  if (!tls_) {
-    return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || !would_block();
-  }
   // TLS has messages of its own, such as session tickets, which make the socket readable without meaning
   // anything.
-  return read_now({&byte, 1}).has_value();
+  if (tls_) return read_now({&byte, 1}).has_value();
+  if (::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || !would_block()) return true;
+  socket_.nothing_to_read();
+  return false;
+}
+
+bool UpstreamConnection::stale_by_now() {
+  socket_.suppose_input();
+  return stale();
 }
 
 }  // namespace grantd::daemon

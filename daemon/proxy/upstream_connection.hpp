@@ -2,6 +2,7 @@
 
 #include <sys/uio.h>
 
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/container/small_vector.hpp>
 #include <chrono>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "common/timer_queue.hpp"
 #include "daemon/crypto/tls_context.hpp"
 #include "daemon/loop/loop.hpp"
+#include "daemon/proxy/relay_buffer.hpp"
 
 namespace grantd::daemon {
 
@@ -41,7 +43,7 @@ class OutgoingBytes {
 class UpstreamConnection {
  public:
   using Duration = std::chrono::milliseconds;
-  using Endpoint = asio::ip::tcp::endpoint;
+  using Endpoint = boost::asio::ip::tcp::endpoint;
 
   explicit UpstreamConnection(Loop& loop);
   ~UpstreamConnection();
@@ -67,6 +69,8 @@ class UpstreamConnection {
   std::optional<Read> read_now(std::span<char> into);
   /// Waits for something to read, under the read deadline; the deadline is off afterwards.
   awaitable<Read> read(std::span<char> into);
+  /// The same into the buffer's space, which is asked for when there is something to read.
+  awaitable<Read> read(RelayBuffer& into);
   void set_read_deadline(common::BootTime when);
   /// Whether a `read` is waiting.
   bool reading() const { return reading_; }
@@ -81,8 +85,10 @@ class UpstreamConnection {
   /// Whether the kernel took any byte for sending since the last call.
   bool took_bytes() { return std::exchange(took_bytes_, false); }
   /// Whether an idle connection can no longer be used: closed by the API, or something arrived that nobody
-  /// asked for.
+  /// asked for. Says what the kernel has told the loop so far.
   bool stale();
+  /// The same, but asks the kernel: for what must not be sent in vain.
+  bool stale_by_now();
   /// Closes; idempotent.
   void abort();
   /// Closes an idle connection, with TLS's goodbye.
@@ -108,23 +114,27 @@ class UpstreamConnection {
                                                    common::BootTime end);
   awaitable<std::optional<std::string>> open_tunnel(const config::Url& url, common::BootTime end);
   awaitable<std::optional<std::string>> secure(TlsContext& tls);
-  awaitable<bool> wait_for(TcpSocket::wait_type what);
-  Read read_tls(std::span<char> into, bool& would_wait);
+  enum class Direction { input, output };
+  WatchedFd::Wait wait_for(Direction what);
+  /// Nothing: it would have to wait, for `read_wait_`.
+  std::optional<Read> try_to_read(std::span<char> into);
+  std::optional<Read> read_tls(std::span<char> into);
+  bool may_have_input() const;
+  Read end_reading(const Read& result);
   Sent send_plain(OutgoingBytes& bytes);
   Sent send_tls(OutgoingBytes& bytes);
   void note_reading(const Read& result);
   void expire();
-  void close_socket();
 
   common::TimerQueue& timers_;
   const common::BootTime opened_ = timers_.now();
-  TcpSocket socket_;
+  WatchedFd socket_;
   std::unique_ptr<TlsStream> tls_;
   std::optional<Deadlines> deadlines_;
   // What the last unfinished operation waits for; TLS may have to read before it can write, and the other way
   // round.
-  TcpSocket::wait_type read_wait_ = TcpSocket::wait_read;
-  TcpSocket::wait_type write_wait_ = TcpSocket::wait_write;
+  Direction read_wait_ = Direction::input;
+  Direction write_wait_ = Direction::output;
   bool aborted_ = false;
   bool timed_out_ = false;
   bool took_bytes_ = false;

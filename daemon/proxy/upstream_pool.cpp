@@ -37,12 +37,14 @@ UpstreamPool::Connection UpstreamPool::make() {
   return made;
 }
 
-UpstreamPool::Connection UpstreamPool::take_idle() {
+UpstreamPool::Connection UpstreamPool::take_idle(Certainty certainty) {
   const auto now = loop_.timers().now();
   while (!idle_.empty()) {
     Idle idle = std::move(idle_.back());
     idle_.pop_back();
-    if (idle.until > now && !idle.connection->stale()) return std::move(idle.connection);
+    UpstreamConnection& connection = *idle.connection;
+    const bool stale = certainty == Certainty::asked ? connection.stale_by_now() : connection.stale();
+    if (idle.until > now && !stale) return std::move(idle.connection);
     idle.connection->close();
   }
   return nullptr;

@@ -30,8 +30,11 @@ class UpstreamPool : public std::enable_shared_from_this<UpstreamPool> {
   const std::shared_ptr<const config::ApiSettings>& settings() const { return settings_; }
 
   using Connection = std::shared_ptr<UpstreamConnection>;
+  /// How certain it is that a kept connection still stands: as far as the kernel has told of its connections
+  /// by itself, or by asking it now.
+  enum class Certainty { told, asked };
   /// A kept connection that still stands; null where there is none.
-  Connection take_idle();
+  Connection take_idle(Certainty certainty);
   /// A new one, not connected yet, so that it can be aborted while it is.
   Connection make();
   /// Resolves, connects and secures within `connect_timeout` each for name and connection. Errors:

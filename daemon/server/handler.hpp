@@ -2,6 +2,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,19 +11,31 @@
 #include "common/error.hpp"
 #include "daemon/authz/peer_identity.hpp"
 #include "daemon/http1/head.hpp"
-#include "daemon/loop/loop.hpp"
+#include "daemon/loop/awaitable.hpp"
 
 namespace grantd::daemon {
+
+namespace asio = boost::asio;
 
 /// A response that is held in memory whole.
 struct LocalResponse {
   int status = 200;
   std::string_view content_type = "application/json";  // empty: no body, no Content-Type
   std::string body{};
-  /// A body that stays the handler's, instead of `body`; valid until `respond` has returned.
-  std::string_view borrowed_body{};
+  /// A body that others use as well, instead of `body`; null: none.
+  std::shared_ptr<const std::string> shared_body{};
   /// Further header lines, each complete with CRLF, e.g. "Retry-After: 3\r\n".
   std::string extra_headers{};
+  /// More of them, in static memory.
+  std::string_view fixed_headers{};
+
+  std::string_view text() const { return shared_body ? *shared_body : body; }
+};
+
+/// What a handler made of a request's head, for the next one with the same head. The same head goes to the
+/// same handler, so that none meets another's.
+struct RequestMemo {
+  virtual ~RequestMemo() = default;
 };
 
 /// One request of a local caller and its response. A session makes it, a Handler uses it until its coroutine
@@ -34,6 +47,10 @@ class Exchange {
   /// Valid until the handler's coroutine ends.
   virtual const http1::RequestHead& request() const = 0;
   virtual const PeerIdentity& peer() const = 0;
+  /// Where a handler may leave a note: it is still there as long as the following requests of the connection
+  /// have the same head, byte for byte, and goes when one has another, or the connection ends. Null for
+  /// requests of which nothing is remembered, such as those with a body or with secrets in their head.
+  virtual std::unique_ptr<RequestMemo>* memo() = 0;
 
   /// The next piece of the request's body with its framing removed, as soon as there is any; empty at the
   /// end. The view is valid until the next call. Sends `100 Continue` first where the caller waits for it.
@@ -42,6 +59,8 @@ class Exchange {
   virtual awaitable<common::Result<std::span<const char>>> read_body() = 0;
   /// Whether the request's body has been read to its end (true at once where there is none).
   virtual bool body_complete() const = 0;
+  /// A `read_body` that is waiting fails in the loop's next turn; without one, nothing happens.
+  virtual void stop_reading_body() = 0;
 
   /// Sends a whole response in one write. HEAD requests get the head alone.
   virtual awaitable<void> respond(LocalResponse response) = 0;

@@ -1,15 +1,10 @@
-// One coroutine a connection, written so that the usual request costs two system calls besides waiting: the
-// wait for the next request is the read itself, and a response is offered to the kernel at once. Deadlines
+// One coroutine a connection, written so that the usual request costs two system calls besides waiting: it is
+// read when the kernel says that it is there, and a response is offered to the kernel at once. Deadlines
 // move a timer that is already queued; buffers, fields and the parser are reused. What is rare (large heads,
 // slow readers, bodies) may cost more and lives in http_session_io.cpp.
 #include "daemon/server/http_session.hpp"
 
-#include <poll.h>
 #include <sys/socket.h>
-
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/redirect_error.hpp>
 
 #include "common/local_api.hpp"
 
@@ -22,8 +17,9 @@ namespace {
 
 constexpr std::chrono::seconds head_time{10};
 constexpr std::chrono::seconds linger_time{2};
-constexpr std::chrono::milliseconds watch_delay{20};
+constexpr std::chrono::milliseconds gone_delay{20};
 constexpr std::chrono::seconds receipt_interval{1};
+constexpr unsigned most_at_once = 16;  // requests, or reads of a body
 constexpr std::size_t most_lingered = 512 * 1024;
 
 // Nobody knows here whether the request was for an API, whose own answer this must not be taken for.
@@ -39,29 +35,31 @@ HttpSession::Deadlines::Deadlines(common::TimerQueue& timers, HttpSession& sessi
     : read(timers,
            [&session] {
              session.read_timed_out_ = true;
-             session.socket_.cancel();
+             session.socket_.interrupt_reading();
            }),
       write(timers,
             [&session] {
               session.write_timed_out_ = true;
-              session.socket_.cancel();
+              session.socket_.interrupt_writing();
             }),
-      watch(timers, [&session] {
+      gone(timers, [&session] {
         if (session.phase_ == Phase::unreceived) return session.end();
-        session.watch_caller();
+        session.told_when_gone_ = true;
+        session.note_hang_up();
       }) {}
 
 HttpSession::HttpSession(std::shared_ptr<ServerState> state, common::UniqueFd socket, PeerIdentity peer,
                          Handler& handler, ServerState::Origin origin)
     : state_(std::move(state)),
-      socket_(state_->parts.loop.executor(), asio::generic::stream_protocol{AF_UNIX, 0}, socket.get()),
+      socket_(state_->parts.loop),
       peer_(std::move(peer)),
       handler_(handler),
       origin_(origin),
       deadlines_(std::in_place, state_->parts.loop.timers(), *this),
       input_(state_->buffers),
       body_(state_->buffers) {
-  socket.release();  // the descriptor object owns it now
+  socket_.open(std::move(socket));
+  socket_.on_hung_up([this] { note_hang_up(); });
   state_->sessions.insert(this);
 }
 
@@ -69,14 +67,12 @@ HttpSession::~HttpSession() { close(); }
 
 void HttpSession::start() {
   admitted_ = true;
-  asio::co_spawn(socket_.get_executor(), run(),
-                 [self = shared_from_this()](std::exception_ptr) { self->end(); });
+  state_->parts.loop.spawn(run(), [self = shared_from_this()](std::exception_ptr) { self->end(); });
 }
 
 void HttpSession::start_refusing(const Error& error) {
   ++state_->refusing;
-  asio::co_spawn(socket_.get_executor(), refuse(error),
-                 [self = shared_from_this()](std::exception_ptr) { self->close(); });
+  state_->parts.loop.spawn(refuse(error), [self = shared_from_this()](std::exception_ptr) { self->close(); });
 }
 
 void HttpSession::drain() {
@@ -85,19 +81,14 @@ void HttpSession::drain() {
   if (phase_ != Phase::idle) return;
   // A request that has arrived is still answered: its read is about to complete.
   char byte = 0;
-  if (::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) socket_.cancel();
+  if (::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) socket_.interrupt_reading();
 }
 
 void HttpSession::abort() {
   if (phase_ == Phase::unreceived) return close();
   broken_ = true;
   if (auto action = std::exchange(gone_action_, nullptr)) action();
-  close_socket();
-}
-
-void HttpSession::close_socket() {
-  boost::system::error_code ignored;
-  if (socket_.is_open()) static_cast<void>(socket_.close(ignored));
+  socket_.close();
 }
 
 void HttpSession::detach() {
@@ -113,10 +104,10 @@ void HttpSession::end() {
   const auto keep = shared_from_this();
   const bool received = !passed_descriptor_ || !socket_.is_open() || !has_unread();
   if (received || state_->detached || state_->draining) return close();
-  ::shutdown(socket_.native_handle(), SHUT_RDWR);
+  ::shutdown(socket_.get(), SHUT_RDWR);
   phase_ = Phase::unreceived;
   unreceived_ = keep;
-  deadlines_->watch.arm_after(receipt_interval);
+  deadlines_->gone.arm_after(receipt_interval);
 }
 
 void HttpSession::close() {
@@ -126,7 +117,7 @@ void HttpSession::close() {
   gone_action_ = nullptr;
   if (state_->detached) return;
   deadlines_.reset();
-  close_socket();
+  socket_.close();
   input_.release();
   body_.release();
   state_->sessions.erase(this);
@@ -142,18 +133,39 @@ HttpSession::NextHead HttpSession::next_head() {
   if (input_.text().starts_with("\r\n")) input_.consume(2);  // RFC 9112 section 2.2
   const std::string_view text = input_.text();
   if (text.empty()) return NextHead::incomplete;
+  // Who keeps a connection mostly asks the same thing again. A head ends at its first empty line, so what
+  // begins like this one has it as its head.
+  if (!last_head_.empty() && text.starts_with(last_head_)) {
+    input_.consume(last_head_.size());
+    return begin_request();
+  }
   const auto size = http1::head_size(text);
   if (size ? *size > local_api::max_request_head : text.size() >= local_api::max_request_head) {
     refusal_ = {.code = ErrorCode::headers_too_large, .detail = "the request's head is larger than 32 KiB"};
     return NextHead::refused;
   }
   if (!size) return NextHead::incomplete;
+  memo_.reset();
   if (auto parsed = http1::parse_request_head(text.substr(0, *size), head_); !parsed) {
     refusal_ = std::move(parsed.error());
     return NextHead::refused;
   }
+  remember_head(text.substr(0, *size));
   input_.consume(*size);
-  input_.mark();
+  if (last_head_.empty()) input_.mark();
+  return begin_request();
+}
+
+void HttpSession::remember_head(std::string_view bytes) {
+  if (bytes.size() > InputBuffer::small || !http1::may_be_remembered(head_)) {
+    std::string{}.swap(last_head_);
+    return;
+  }
+  last_head_.assign(bytes);
+  http1::refer_to_copy(head_, bytes, last_head_);
+}
+
+HttpSession::NextHead HttpSession::begin_request() {
   decoder_ = http1::BodyDecoder{head_.body};
   body_left_ = head_.body.size;
   written_ = finished_ = keep_alive_ = false;
@@ -175,8 +187,14 @@ void HttpSession::begin_waiting() {
   deadlines_->read.arm_after(state_->idle_timeout);
 }
 
+bool HttpSession::gives_way() {
+  if (!socket_.may_read() && input_.pending().empty()) at_once_ = 0;
+  return ++at_once_ % most_at_once == 0;
+}
+
 awaitable<void> HttpSession::run() {
   while (true) {
+    if (gives_way()) co_await OthersTurn{};
     begin_waiting();
     NextHead next = next_head();
     while (next == NextHead::incomplete) {
@@ -186,13 +204,13 @@ awaitable<void> HttpSession::run() {
         phase_ = Phase::head;
         deadlines_->read.arm_after(head_time);
       }
+      const bool came = co_await socket_.readable();
+      if (!came) break;
       if (!input_.has_room()) input_.enlarge();
-      const std::span<char> room = input_.room();
-      boost::system::error_code failed;
-      const std::size_t got = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()),
-                                                               asio::redirect_error(use_awaitable, failed));
-      if (failed) break;
-      input_.received(got);
+      const auto got = socket_.receive(input_.room());
+      if (!got) continue;
+      if (*got <= 0) break;
+      input_.received(static_cast<std::size_t>(*got));
       next = next_head();
     }
     if (next == NextHead::incomplete) {
@@ -215,8 +233,6 @@ awaitable<void> HttpSession::run() {
       failure = std::current_exception();
     }
     gone_action_ = nullptr;
-    // Beside a wait for errors, every read would cost Asio a call of epoll_ctl.
-    if (watching_) stop_watching_.emit(asio::cancellation_type::terminal);
     const bool plain = !failure && finished_ && keep_alive_ && !broken_ && decoder_.complete();
     if (plain && !state_->draining && socket_.is_open()) continue;
     const bool again = co_await end_request(failure);
@@ -226,6 +242,8 @@ awaitable<void> HttpSession::run() {
 
 awaitable<void> HttpSession::refuse(Error error) {
   phase_ = Phase::handling;
+  memo_.reset();
+  std::string{}.swap(last_head_);
   head_ = http1::RequestHead{};
   head_.keep_alive = false;
   written_ = false;
@@ -269,49 +287,40 @@ void HttpSession::report_failure(std::exception_ptr failure) {
 }
 
 awaitable<void> HttpSession::linger() {
-  ::shutdown(socket_.native_handle(), SHUT_WR);
+  ::shutdown(socket_.get(), SHUT_WR);
   read_timed_out_ = false;
   deadlines_->read.arm_after(linger_time);
   InputBuffer& input = body_input();
   input.unmark();
   for (std::size_t seen = 0; seen < most_lingered;) {
     input.consume(input.pending().size());
-    const std::span<char> room = input.room();
-    boost::system::error_code failed;
-    const std::size_t got = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()),
-                                                             asio::redirect_error(use_awaitable, failed));
-    if (failed) co_return;
-    seen += got;
+    const bool came = co_await socket_.readable();
+    if (!came) co_return;
+    const auto got = socket_.receive(input.room());
+    if (!got) continue;
+    if (*got <= 0) co_return;
+    input.received(static_cast<std::size_t>(*got));
+    seen += static_cast<std::size_t>(*got);
   }
 }
 
 void HttpSession::on_caller_gone(std::move_only_function<void()> action) {
   gone_action_ = std::move(action);
+  told_when_gone_ = false;
   if (!deadlines_) return;
-  // Most requests are over before it is worth a system call to be told.
   if (gone_action_ && phase_ == Phase::handling) {
-    deadlines_->watch.arm_after(watch_delay);
+    deadlines_->gone.arm_after(gone_delay);
   } else {
-    deadlines_->watch.disarm();
+    deadlines_->gone.disarm();
   }
 }
 
-void HttpSession::watch_caller() {
-  if (!gone_action_ || watching_ || !socket_.is_open()) return;
-  watching_ = true;
-  // A half-closed connection is readable; only a closed one has the kernel report an error condition. (So
-  // does urgent data, which no caller has a reason to send.)
-  auto on_change = [weak = weak_from_this()](const boost::system::error_code& failed) {
-    const auto self = weak.lock();
-    if (!self) return;
-    self->watching_ = false;
-    if (!self->gone_action_) return;
-    if (failed) return self->watch_caller();  // a deadline cancels every wait
-    self->broken_ = true;
-    std::exchange(self->gone_action_, nullptr)();
-  };
-  socket_.async_wait(asio::socket_base::wait_error,
-                     asio::bind_cancellation_slot(stop_watching_.slot(), std::move(on_change)));
+// A half-closed connection is readable; only a closed one has the kernel report an error condition. A caller
+// that does not wait for its answer may still want the request to arrive, so that gets a moment.
+void HttpSession::note_hang_up() {
+  if (!gone_action_ || !told_when_gone_ || !socket_.hung_up()) return;
+  broken_ = true;
+  std::exchange(gone_action_, nullptr)();
 }
 
 }  // namespace grantd::daemon

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/asio/cancellation_signal.hpp>
 #include <memory>
 #include <optional>
 
@@ -35,8 +34,13 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
 
   const http1::RequestHead& request() const override { return head_; }
   const PeerIdentity& peer() const override { return peer_; }
+  std::unique_ptr<RequestMemo>* memo() override { return last_head_.empty() ? nullptr : &memo_; }
   awaitable<common::Result<std::span<const char>>> read_body() override;
   bool body_complete() const override { return decoder_.complete(); }
+  void stop_reading_body() override {
+    reading_stopped_ = true;
+    socket_.interrupt_reading();
+  }
   awaitable<void> respond(LocalResponse response) override {
     return send_response(std::move(response), no_descriptor);
   }
@@ -54,7 +58,7 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
     Deadlines(common::TimerQueue& timers, HttpSession& session);
     common::Timer read;
     common::Timer write;
-    common::Timer watch;
+    common::Timer gone;
   };
 
   static constexpr int no_descriptor = -1;
@@ -68,11 +72,14 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   /// Closes the sending side and takes what the caller still sends, so that it gets to read the answer.
   awaitable<void> linger();
   NextHead next_head();
+  NextHead begin_request();
+  void remember_head(std::string_view bytes);
   void begin_waiting();
   /// Closes, as soon as the caller has received what was passed to it or is gone.
   void end();
+  /// Whether it is somebody else's turn, for a caller that never lets this session wait.
+  bool gives_way();
   void close();
-  void close_socket();
 
   InputBuffer& body_input() { return reading_large_ ? body_ : input_; }
   void make_room_for_body();
@@ -85,10 +92,12 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   /// Whether the caller has not read all that was sent to it.
   bool has_unread();
   bool will_close() const;
-  void watch_caller();
+  awaitable<void> respond_with_rest(LocalResponse response, std::size_t sent, bool with_body,
+                                    bool keep_alive);
+  void note_hang_up();
 
   const std::shared_ptr<ServerState> state_;
-  asio::basic_stream_socket<asio::generic::stream_protocol, Executor> socket_;
+  WatchedFd socket_;
   const PeerIdentity peer_;
   Handler& handler_;
   const ServerState::Origin origin_;
@@ -107,11 +116,15 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   bool continued_ = false;  // whether 100 Continue was sent, or is not to be
   bool reading_large_ = false;
   bool draining_body_ = false;
-  std::uint64_t body_left_ = 0;  // bytes of a fixed body not handed out yet
+  bool reading_stopped_ = false;  // the read of the body that is under way
+  unsigned at_once_ = 0;          // what was dealt with since anything had to be waited for
+  std::uint64_t body_left_ = 0;   // bytes of a fixed body not handed out yet
 
   InputBuffer input_;
   InputBuffer body_;  // takes over from input_, whose front holds the head, for large bodies
   http1::RequestHead head_;
+  std::string last_head_{};  // what `head_` refers to, if it may be remembered; else empty
+  std::unique_ptr<RequestMemo> memo_{};
   http1::BodyDecoder decoder_{http1::BodyLength{}};
   common::Error refusal_;
 
@@ -119,8 +132,7 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   std::shared_ptr<HttpSession> unreceived_;  // this, while in the phase of that name
 
   std::move_only_function<void()> gone_action_;
-  asio::cancellation_signal stop_watching_;
-  bool watching_ = false;
+  bool told_when_gone_ = false;  // the request has had its moment
 };
 
 }  // namespace grantd::daemon

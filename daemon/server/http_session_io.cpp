@@ -1,13 +1,11 @@
 // Bodies and responses of a session. A coroutine of a handler may read the body while another writes the
-// response, so each direction has a deadline of its own; as a deadline cancels every wait of the connection,
-// a wait that ended without its own deadline simply goes on.
+// response, so each direction has a deadline of its own.
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <array>
-#include <boost/asio/redirect_error.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -25,6 +23,7 @@ namespace {
 
 constexpr std::chrono::seconds silence{60};
 constexpr std::chrono::seconds drain_silence{2};
+constexpr const char* nobody_wants_it = "nobody wants the request's body";
 constexpr std::uint64_t most_drained = 64 * 1024;
 
 std::string_view reason(int status) {
@@ -130,6 +129,7 @@ void HttpSession::make_room_for_body() {
 }
 
 awaitable<common::Result<std::span<const char>>> HttpSession::read_body() {
+  reading_stopped_ = false;
   if (!continued_) {
     continued_ = true;
     if (!written_ && input_.pending().empty()) {
@@ -153,17 +153,23 @@ awaitable<common::Result<std::span<const char>>> HttpSession::read_body() {
 
     make_room_for_body();
     InputBuffer& input = body_input();
-    const std::span<char> room = input.room();
+    if (gives_way()) co_await OthersTurn{};
+    if (reading_stopped_) co_return fail(ErrorCode::invalid_request, nobody_wants_it);
     read_timed_out_ = false;
-    deadlines_->read.arm_after(draining_body_ ? drain_silence : silence);
-    boost::system::error_code failed;
-    const std::size_t got = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()),
-                                                             asio::redirect_error(use_awaitable, failed));
+    if (deadlines_) deadlines_->read.arm_after(draining_body_ ? drain_silence : silence);
+    std::optional<ssize_t> got;
+    while (!got) {
+      const bool came = co_await socket_.readable();
+      if (!came) break;
+      got = socket_.receive(input.room());
+    }
     if (!socket_.is_open()) co_return fail(ErrorCode::invalid_request, "the connection was closed");
     deadlines_->read.disarm();
-    input.received(got);
-    if (!failed) continue;
-    if (failed == asio::error::operation_aborted && !read_timed_out_) continue;
+    if (!got && !read_timed_out_) co_return fail(ErrorCode::invalid_request, nobody_wants_it);
+    if (got && *got > 0) {
+      input.received(static_cast<std::size_t>(*got));
+      continue;
+    }
     broken_ = true;
     if (read_timed_out_) {
       co_return fail(ErrorCode::request_timeout, "nothing of the request's body arrived for 60 s");
@@ -199,7 +205,7 @@ awaitable<bool> HttpSession::drain_body() {
 
 bool HttpSession::has_unread() {
   int unread = 0;
-  return ::ioctl(socket_.native_handle(), SIOCOUTQ, &unread) == 0 && unread > 0;
+  return ::ioctl(socket_.get(), SIOCOUTQ, &unread) == 0 && unread > 0;
 }
 
 // Only to a caller that reads: whoever does not could use up what may be under way to all of them.
@@ -238,15 +244,14 @@ awaitable<void> HttpSession::send_response(LocalResponse response, int descripto
   append_number(head, static_cast<std::size_t>(response.status));
   head.append(1, ' ').append(reason(response.status)).append("\r\n");
   const bool has_body = !response.content_type.empty();
-  const std::string_view body =
-      response.borrowed_body.empty() ? std::string_view{response.body} : response.borrowed_body;
+  const std::string_view body = response.text();
   if (has_body) head.append("Content-Type: ").append(response.content_type).append("\r\n");
   if (response.status != 204) {
     head.append("Content-Length: ");
     append_number(head, has_body ? body.size() : 0);
     head.append("\r\n");
   }
-  head.append(response.extra_headers);
+  head.append(response.fixed_headers).append(response.extra_headers);
   if (close) {
     head.append("Connection: close\r\n");
   } else if (head_.minor_version == 0) {
@@ -257,19 +262,24 @@ awaitable<void> HttpSession::send_response(LocalResponse response, int descripto
   const bool body_sent = has_body && head_.method != "HEAD";
   const std::array<asio::const_buffer, 2> pieces{
       asio::buffer(head), asio::const_buffer(body.data(), body_sent ? body.size() : 0)};
-  const std::size_t total = total_size(pieces);
   written_ = true;
   const auto sent = send_now(pieces, 0, descriptor);
-  if (descriptor != no_descriptor && !was_passed(sent)) co_return;
-  bool whole = sent && *sent == total;
-  if (sent && !whole) {
-    const std::string own_head = head;  // the scratch is everybody's
-    const std::array<asio::const_buffer, 2> own_pieces{asio::buffer(own_head), pieces[1]};
-    whole = co_await write_rest(own_pieces, *sent);
-  }
+  if (descriptor != no_descriptor && !was_passed(sent)) return awaitable<>::ready();
   broken_ = broken_ || !sent;
-  finished_ = whole;
-  keep_alive_ = whole && !close;
+  finished_ = sent && *sent == total_size(pieces);
+  keep_alive_ = finished_ && !close;
+  if (finished_ || broken_) return awaitable<>::ready();
+  return respond_with_rest(std::move(response), *sent, body_sent, !close);
+}
+
+awaitable<void> HttpSession::respond_with_rest(LocalResponse response, std::size_t sent, bool with_body,
+                                               bool keep_alive) {
+  const std::string head = state_->head_scratch;  // the scratch is everybody's
+  const std::string_view body = response.text();
+  const std::array<asio::const_buffer, 2> pieces{
+      asio::buffer(head), asio::const_buffer(body.data(), with_body ? body.size() : 0)};
+  finished_ = co_await write_rest(pieces, sent);
+  keep_alive_ = finished_ && keep_alive;
 }
 
 std::optional<std::size_t> HttpSession::write_some(std::span<const asio::const_buffer> pieces) {
@@ -287,7 +297,7 @@ void HttpSession::finish_response(bool keep_alive) {
 std::optional<std::size_t> HttpSession::send_now(std::span<const asio::const_buffer> pieces, std::size_t skip,
                                                  int descriptor) {
   if (skip == 0 && descriptor == no_descriptor && total_size(pieces) <= cheaply_joined)
-    return send_joined(socket_.native_handle(), pieces);
+    return send_joined(socket_.get(), pieces);
   std::size_t sent = skip;
   while (true) {
     std::array<iovec, 16> vectors;
@@ -310,7 +320,7 @@ std::optional<std::size_t> HttpSession::send_now(std::span<const asio::const_buf
     message.msg_iov = vectors.data();
     message.msg_iovlen = count;
     Passing passing{message, descriptor};
-    const ssize_t taken = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t taken = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (taken >= 0) {
       descriptor = no_descriptor;
       sent += static_cast<std::size_t>(taken);
@@ -328,8 +338,7 @@ awaitable<bool> HttpSession::write_rest(std::span<const asio::const_buffer> piec
   while (written < total) {
     write_timed_out_ = false;
     deadlines_->write.arm_after(silence);
-    boost::system::error_code failed;
-    co_await socket_.async_wait(asio::socket_base::wait_write, asio::redirect_error(use_awaitable, failed));
+    co_await socket_.writable();
     if (socket_.is_open()) deadlines_->write.disarm();
     const auto now_written =
         write_timed_out_ || !socket_.is_open() ? std::nullopt : send_now(pieces, written);

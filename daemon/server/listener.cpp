@@ -49,26 +49,16 @@ void refuse_at_once(int socket) {
 
 Listener::Listener(ServerState& state, UniqueFd listening, Handler& handler, ServerState::Origin origin)
     : state_(state),
-      listening_(state.parts.loop.executor(), listening.get()),
+      listening_(state.parts.loop),
       handler_(handler),
       origin_(origin),
       spare_(open_spare()),
       resume_(state.parts.loop.timers(), [this] { accept_waiting(); }) {
-  const int fd = listening.release();
-  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);  // one that was passed to the daemon may block
+  listening_.on_readable([this] { accept_waiting(); });
+  listening_.open(std::move(listening));
 }
 
-void Listener::start(const std::shared_ptr<ServerState>& state) {
-  owner_ = state;
-  wait();
-}
-
-void Listener::wait() {
-  listening_.async_wait(asio::posix::descriptor_base::wait_read,
-                        [this, alive = std::weak_ptr{alive_}](const boost::system::error_code& failed) {
-                          if (!failed && !alive.expired()) accept_waiting();
-                        });
-}
+void Listener::start(const std::shared_ptr<ServerState>& state) { owner_ = state; }
 
 void Listener::accept_waiting() {
   for (int i = 0; i < batch; ++i) {
@@ -76,13 +66,13 @@ void Listener::accept_waiting() {
       case Accepted::one:
         break;
       case Accepted::none:
-        return wait();
+        return;
       case Accepted::out_of_descriptors:
         switch (refuse_with_spare()) {
           case Accepted::one:
             break;
           case Accepted::none:
-            return wait();
+            return;
           default:
             return pause();
         }
@@ -91,7 +81,9 @@ void Listener::accept_waiting() {
         return pause();
     }
   }
-  wait();
+  state_.parts.loop.post([this, alive = std::weak_ptr{alive_}] {
+    if (!alive.expired()) accept_waiting();
+  });
 }
 
 void Listener::pause() {
@@ -101,8 +93,7 @@ void Listener::pause() {
 
 Listener::Accepted Listener::accept_one() {
   while (true) {
-    UniqueFd connection{
-        ::accept4(listening_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
+    UniqueFd connection{::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
     if (connection) {
       serve(std::move(connection));
       return Accepted::one;
@@ -147,7 +138,7 @@ void Listener::serve(UniqueFd connection) {
 
 Listener::Accepted Listener::refuse_with_spare() {
   spare_.reset();
-  UniqueFd connection{::accept4(listening_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
+  UniqueFd connection{::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
   const bool nobody_waits = !connection && errno == EAGAIN;
   const Accepted outcome = connection ? Accepted::one : nobody_waits ? Accepted::none : Accepted::failed;
   if (connection) refuse_for_want_of_descriptors(connection.get());

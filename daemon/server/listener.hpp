@@ -17,7 +17,6 @@ class Listener {
 
  private:
   enum class Accepted { one, none, out_of_descriptors, failed };
-  void wait();
   void accept_waiting();
   void pause();
   Accepted accept_one();
@@ -29,7 +28,7 @@ class Listener {
 
   ServerState& state_;
   std::weak_ptr<ServerState> owner_;
-  asio::posix::basic_stream_descriptor<Executor> listening_;
+  WatchedFd listening_;
   Handler& handler_;
   const ServerState::Origin origin_;
   common::UniqueFd spare_;  // given up for a moment to be able to say 503 when descriptors run out
@@ -37,7 +36,7 @@ class Listener {
   bool was_away_ = true;  // who is accepted now may have been waiting since before
   std::optional<common::BootTime> complained_;
   std::shared_ptr<bool> alive_ =
-      std::make_shared<bool>(true);  // a wait may complete after this object is gone
+      std::make_shared<bool>(true);  // what was posted may run after this object is gone
 };
 
 }  // namespace grantd::daemon

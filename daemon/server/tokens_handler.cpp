@@ -37,19 +37,23 @@ awaitable<void> TokensHandler::handle_page(Exchange& exchange, std::string clien
 }
 
 awaitable<void> TokensHandler::get(Exchange& exchange, std::string name, As as) {
+  if (as == As::page || !exchange.request().query.empty())
+    return get_with_wishes(exchange, std::move(name), as);
   const auto now = timers_.now();
-  auto client = admission_.find(exchange, name, Use::token, now);
+  const auto client = admission_.find(exchange, name, Use::token, now);
+  if (!client) return exchange.respond(problem_response(client.error(), name));
+  own_query_.variant = (*client)->variant;
+  own_query_.uid = exchange.peer().uid;
+  const auto at_once = (*client)->tokens->get_now(own_query_);
+  if (!at_once) return get_with_wishes(exchange, std::move(name), as);
+  return answer(exchange, **client, *at_once, now);
+}
+
+awaitable<void> TokensHandler::get_with_wishes(Exchange& exchange, std::string name, As as) {
+  auto client = admission_.find(exchange, name, Use::token, timers_.now());
   if (!client) {
     co_await exchange.respond(problem_response(client.error(), name));
     co_return;
-  }
-  if (as == As::document && exchange.request().query.empty()) {
-    own_query_.variant = (*client)->variant;
-    own_query_.uid = exchange.peer().uid;
-    if (const auto at_once = (*client)->tokens->get_now(own_query_)) {
-      co_await answer(exchange, **client, *at_once, now);
-      co_return;
-    }
   }
   auto wishes = parse_token_query(exchange.request().query, true);
   if (!wishes) {
@@ -102,14 +106,11 @@ awaitable<void> TokensHandler::hand_out(Exchange& exchange, std::shared_ptr<Cata
 awaitable<void> TokensHandler::answer(Exchange& exchange, const CatalogClient& client,
                                       const HandoutResult& result, common::BootTime now) {
   const std::string& name = client.settings->name;
-  if (!result) {
-    co_await exchange.respond(problem_response(result.error(), name));
-    co_return;
-  }
+  if (!result) return exchange.respond(problem_response(result.error(), name));
   audit(exchange, name, *result->token);
-  const auto document = token_document(*result->token, name, now);
-  LocalResponse response{.borrowed_body = document->text, .extra_headers = "Cache-Control: no-store\r\n"};
-  co_await exchange.respond(std::move(response));
+  auto document = token_document(*result->token, name, now);
+  const std::string* const text = &document->text;
+  return exchange.respond({.shared_body = {std::move(document), text}, .fixed_headers = no_store});
 }
 
 // Where there can be no page the caller gets the token itself, so that it need not ask twice.
@@ -124,13 +125,15 @@ awaitable<void> TokensHandler::answer_with_page(Exchange& exchange, const Catalo
   audit(exchange, name, token);
   const auto response = [&](bool with_page) {
     return LocalResponse{.body = page_document(token, name, timers_.now(), with_page),
-                         .extra_headers = "Cache-Control: no-store\r\n"};
+                         .fixed_headers = no_store};
   };
   if (const auto page = client.tokens->page_of(variant, token)) {
-    const bool passed = co_await exchange.respond_passing(page.get(), response(true));
+    LocalResponse without_token = response(true);
+    const bool passed = co_await exchange.respond_passing(page.get(), std::move(without_token));
     if (passed) co_return;
   }
-  co_await exchange.respond(response(false));
+  LocalResponse with_token = response(false);
+  co_await exchange.respond(std::move(with_token));
 }
 
 void TokensHandler::audit(const Exchange& exchange, const std::string& client, const Token& token) {

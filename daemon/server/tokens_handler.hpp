@@ -18,7 +18,9 @@ class TokensHandler {
 
  private:
   enum class As { document, page };
+  static constexpr std::string_view no_store = "Cache-Control: no-store\r\n";
   awaitable<void> get(Exchange& exchange, std::string name, As as);
+  awaitable<void> get_with_wishes(Exchange& exchange, std::string name, As as);
   awaitable<void> post(Exchange& exchange, std::string name, As as);
   awaitable<void> evict(Exchange& exchange, std::string name);
   awaitable<void> hand_out(Exchange& exchange, std::shared_ptr<CatalogClient> client, CallerRequest wishes,

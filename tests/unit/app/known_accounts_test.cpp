@@ -34,8 +34,7 @@ struct Fixture {
   // Until the thread is done and what it found has arrived.
   void settle() {
     while (!accounts.idle()) std::this_thread::yield();
-    loop.context().restart();
-    loop.context().poll();
+    loop.turn(0ms);
   }
 };
 

@@ -50,7 +50,6 @@ struct TransportFixture {
       loop.stop();
     });
     loop.run();
-    loop.context().restart();
     return std::move(*outcome);
   }
   // What becomes of an exchange whose server answers `bytes` and closes.

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
 
 #include "daemon/http1/head.hpp"
@@ -63,6 +64,42 @@ TEST_CASE("request head: nothing of an earlier request is left in a reused one")
   CHECK_FALSE(head.wants_upgrade);
   CHECK(head.fields.size() == 1);
   CHECK(head.query.empty());
+}
+
+TEST_CASE("request head: it can be made to refer to a copy of its bytes") {
+  const std::string bytes = "GET /a?b HTTP/1.1\r\nHost: invoices\r\nAccept: text/plain\r\nEmpty:\r\n\r\n";
+  auto original = std::make_unique<std::string>(bytes);
+  RequestHead head;
+  REQUIRE(parse_request_head(*original, head));
+  refer_to_copy(head, *original, bytes);
+  original.reset();
+  CHECK(head.method == "GET");
+  CHECK(head.target == "/a?b");
+  CHECK(head.path == "/a");
+  CHECK(head.query == "b");
+  CHECK(head.host == "invoices");
+  REQUIRE(head.fields.size() == 3);
+  CHECK(head.fields[1].name == "Accept");
+  CHECK(head.fields[1].value == "text/plain");
+  CHECK(head.fields[2].value.empty());
+}
+
+TEST_CASE("request head: one with a body, an upgrade or a secret is not remembered") {
+  const auto remembered = [](const std::string& bytes) {
+    RequestHead head;
+    REQUIRE(parse_request_head(bytes, head));
+    return may_be_remembered(head);
+  };
+  CHECK(remembered("GET / HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n"));
+  CHECK(remembered("GET / HTTP/1.0\r\n\r\n"));
+  CHECK_FALSE(remembered(with_line("Content-Length: 3")));
+  CHECK_FALSE(remembered(with_line("Transfer-Encoding: chunked")));
+  CHECK_FALSE(remembered(with_line("Connection: upgrade\r\nUpgrade: websocket")));
+  for (const char* secret :
+       {"Authorization: Bearer x", "proxy-authorization: x", "COOKIE: x", "DPoP: x", "grantd-assertion: x"}) {
+    CAPTURE(secret);
+    CHECK_FALSE(remembered(with_line(secret)));
+  }
 }
 
 TEST_CASE("request head: the body's length follows from the fields") {

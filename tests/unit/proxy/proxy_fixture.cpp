@@ -4,9 +4,6 @@
 
 #include <sys/socket.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-
 namespace grantd::tests {
 
 using namespace daemon;
@@ -132,10 +129,8 @@ BlockingSocket ProxyFixture::caller() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) throw std::runtime_error("socketpair");
   on_loop([&] {
-    LocalSocket socket{loop.executor(), asio::local::stream_protocol{}, ends[0]};
-    asio::co_spawn(loop.executor(),
-                   serve(std::make_unique<TestSession>(std::move(socket), *proxy, body_was_asked_for)),
-                   asio::detached);
+    common::UniqueFd socket{ends[0]};
+    loop.spawn(serve(std::make_unique<TestSession>(loop, std::move(socket), *proxy, body_was_asked_for)));
   });
   return BlockingSocket{common::UniqueFd{ends[1]}};
 }

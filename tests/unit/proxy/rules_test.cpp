@@ -174,7 +174,7 @@ TEST_CASE("replay buffer: all together stay within the budget, and what is dropp
 
 TEST_CASE("resolver: address families alternate, the preferred one first") {
   const auto endpoint = [](const char* address) {
-    return asio::ip::tcp::endpoint{asio::ip::make_address(address), 1};
+    return boost::asio::ip::tcp::endpoint{boost::asio::ip::make_address(address), 1};
   };
   Addresses addresses{endpoint("::1"), endpoint("::2"), endpoint("::3"), endpoint("127.0.0.1"),
                       endpoint("127.0.0.2")};

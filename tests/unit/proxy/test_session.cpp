@@ -1,39 +1,43 @@
 // Stands in for the daemon's own sessions, so that these tests say something about the proxy alone.
 #include "tests/unit/proxy/test_session.hpp"
 
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/write.hpp>
+#include <sys/socket.h>
+
+#include <cerrno>
 
 namespace grantd::tests {
 
 using namespace daemon;
 
-TestSession::TestSession(LocalSocket socket, ApiHandler& handler, std::atomic<bool>& body_was_asked_for)
-    : socket_(std::move(socket)), handler_(handler), body_was_asked_for_(body_was_asked_for) {}
-
-void TestSession::watch() {
-  socket_.async_wait(LocalSocket::wait_error,
-                     [this, alive = std::weak_ptr{alive_}](const boost::system::error_code& error) {
-                       if (error || alive.expired()) return;
-                       if (auto action = std::exchange(gone_action_, nullptr)) action();
-                     });
+TestSession::TestSession(Loop& loop, common::UniqueFd socket, ApiHandler& handler,
+                         std::atomic<bool>& body_was_asked_for)
+    : socket_(loop), handler_(handler), body_was_asked_for_(body_was_asked_for) {
+  socket_.open(std::move(socket));
+  socket_.on_hung_up([this] {
+    if (auto action = std::exchange(gone_action_, nullptr)) action();
+  });
 }
 
 awaitable<bool> TestSession::read_more() {
   char bytes[16 * 1024];
-  boost::system::error_code failed;
-  const std::size_t got =
-      co_await socket_.async_read_some(asio::buffer(bytes), asio::redirect_error(use_awaitable, failed));
-  if (failed) co_return false;
+  std::optional<ssize_t> got;
+  while (!got) {
+    const bool came = co_await socket_.readable();
+    if (!came) co_return false;
+    got = socket_.receive(bytes);
+  }
+  if (*got <= 0) co_return false;
   input_.erase(0, std::exchange(used_, 0));
-  input_.append(bytes, got);
+  input_.append(bytes, static_cast<std::size_t>(*got));
   co_return true;
 }
 
 awaitable<bool> TestSession::read_request() {
   while (true) {
     if (const auto size = http1::head_size(std::string_view{input_}.substr(used_))) {
-      head_bytes_ = input_.substr(used_, *size);
+      std::string bytes = input_.substr(used_, *size);
+      if (bytes != head_bytes_) memo_.reset();
+      head_bytes_ = std::move(bytes);
       used_ += *size;
       if (!http1::parse_request_head(head_bytes_, head_)) co_return false;
       decoder_.emplace(head_.body);
@@ -43,13 +47,7 @@ awaitable<bool> TestSession::read_request() {
   }
 }
 
-void TestSession::close() {
-  boost::system::error_code ignored;
-  socket_.close(ignored);
-}
-
 awaitable<void> TestSession::serve() {
-  watch();
   while (true) {
     const bool came = co_await read_request();
     if (!came) co_return;
@@ -82,10 +80,18 @@ awaitable<void> TestSession::respond(LocalResponse response) {
 }
 
 awaitable<bool> TestSession::write_rest(std::span<const asio::const_buffer> pieces, std::size_t) {
-  boost::system::error_code failed;
-  const std::vector<asio::const_buffer> buffers{pieces.begin(), pieces.end()};
-  co_await asio::async_write(socket_, buffers, asio::redirect_error(use_awaitable, failed));
-  co_return !failed;
+  std::string left;
+  for (const asio::const_buffer& piece : pieces)
+    left.append(static_cast<const char*>(piece.data()), piece.size());
+  while (!left.empty()) {
+    const ssize_t sent = ::send(socket_.get(), left.data(), left.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno != EAGAIN) co_return false;
+    if (sent > 0) left.erase(0, static_cast<std::size_t>(sent));
+    if (left.empty()) break;
+    const bool ready = co_await socket_.writable();
+    if (!ready) co_return false;
+  }
+  co_return true;
 }
 
 void TestSession::finish_response(bool keep_alive) { keep_alive_ = keep_alive; }

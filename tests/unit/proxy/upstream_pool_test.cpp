@@ -1,9 +1,6 @@
 // How long connections and memory are kept.
 #include <doctest/doctest.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-
 #include "daemon/proxy/relay_buffer.hpp"
 #include "daemon/proxy/upstream_pool.hpp"
 #include "tests/fakes/log_recorder.hpp"
@@ -34,11 +31,11 @@ TEST_CASE(
     const auto opened = co_await pool->open(connection);
     REQUIRE(opened);
     pool->put_back(std::move(connection), std::nullopt);
-    connection = pool->take_idle();
+    connection = pool->take_idle(UpstreamPool::Certainty::told);
     REQUIRE(connection);
     pool->put_back(std::move(connection), 3s);
     clock.advance(2s);
-    CHECK_FALSE(pool->take_idle());
+    CHECK_FALSE(pool->take_idle(UpstreamPool::Certainty::told));
 
     connection = pool->make();
     const auto again = co_await pool->open(connection);
@@ -48,7 +45,7 @@ TEST_CASE(
     CHECK(pool->idle_count() == 0);
     loop.stop();
   };
-  asio::co_spawn(loop.executor(), use(), asio::detached);
+  loop.spawn(use());
   loop.run();
   pool->shut_down();
 }

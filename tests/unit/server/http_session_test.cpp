@@ -1,8 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/post.hpp>
-
+#include "daemon/loop/signal.hpp"
 #include "tests/unit/server/server_fixture.hpp"
 
 namespace grantd::tests {
@@ -24,20 +22,6 @@ awaitable<void> echo(Exchange& exchange) {
   LocalResponse response{.body = std::move(body)};
   co_await exchange.respond(std::move(response));
 }
-
-/// Something a handler waits for until the test opens it.
-struct Gate {
-  std::move_only_function<void()> open;
-  awaitable<void> wait(Loop& loop) {
-    co_await asio::async_initiate<const asio::use_awaitable_t<Executor>&, void()>(
-        [this, &loop](auto handler) {
-          open = [&loop, waiting = std::move(handler)]() mutable {
-            asio::post(loop.executor(), std::move(waiting));
-          };
-        },
-        use_awaitable);
-  }
-};
 
 TEST_CASE("session: requests of one connection are answered one after the other") {
   ServerFixture f;
@@ -270,14 +254,14 @@ TEST_CASE("session: a caller that is gone is noticed while its request is handle
   for (const bool with_pending_bytes : {false, true}) {
     CAPTURE(with_pending_bytes);
     ServerFixture f;
-    Gate gate;
+    Signal gate;
     int gone = 0;
     f.handler.answer = [&](Exchange& exchange) -> awaitable<void> {
       exchange.on_caller_gone([&] {
         ++gone;
-        gate.open();
+        gate.notify();
       });
-      co_await gate.wait(f.loop);
+      co_await gate.wait();
       co_await echo(exchange);
     };
     Caller caller{f};
@@ -296,24 +280,24 @@ TEST_CASE("session: a caller that is gone is noticed while its request is handle
 TEST_CASE(
     "session: a caller gone before anybody asked is noticed as well, and a replaced action never runs") {
   ServerFixture f;
-  Gate start;
-  Gate gate;
+  Signal start;
+  Signal gate;
   bool first = false;
   bool second = false;
   f.handler.answer = [&](Exchange& exchange) -> awaitable<void> {
-    co_await start.wait(f.loop);
+    co_await start.wait();
     exchange.on_caller_gone([&] { first = true; });
     exchange.on_caller_gone([&] {
       second = true;
-      gate.open();
+      gate.notify();
     });
-    co_await gate.wait(f.loop);
+    co_await gate.wait();
   };
   Caller caller{f};
   caller.send(get("/"));
   caller.close();
   f.settle();
-  start.open();
+  start.notify();
   f.settle();
   f.advance(std::chrono::milliseconds{20});
   CHECK(f.until([&] { return f.server.connection_count() == 0; }));
@@ -323,16 +307,16 @@ TEST_CASE(
 
 TEST_CASE("session: a caller that has shut down its sending side still gets its answer") {
   ServerFixture f;
-  Gate gate;
+  Signal gate;
   f.handler.answer = [&](Exchange& exchange) -> awaitable<void> {
     exchange.on_caller_gone([] { FAIL_CHECK("it is not gone"); });
-    co_await gate.wait(f.loop);
+    co_await gate.wait();
     co_await echo(exchange);
   };
   Caller caller{f};
   caller.send(get("/"));
   caller.shut_down_sending();
-  gate.open();
+  gate.notify();
   CHECK(caller.receive().status == 200);
   CHECK(caller.is_closed());
 }

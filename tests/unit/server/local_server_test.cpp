@@ -3,9 +3,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/post.hpp>
-
+#include "daemon/loop/signal.hpp"
 #include "tests/unit/server/server_fixture.hpp"
 
 namespace grantd::tests {
@@ -120,15 +118,9 @@ TEST_CASE("server: when descriptors run out callers are told, and served again a
 
 TEST_CASE("server: a stop closes what is idle, lets what is in flight finish and accepts nothing more") {
   ServerFixture f;
-  std::move_only_function<void()> open;
+  Signal gate;
   f.handler.answer = [&](Exchange& exchange) -> awaitable<void> {
-    co_await asio::async_initiate<const asio::use_awaitable_t<Executor>&, void()>(
-        [&](auto handler) {
-          open = [&f, waiting = std::move(handler)]() mutable {
-            asio::post(f.loop.executor(), std::move(waiting));
-          };
-        },
-        use_awaitable);
+    co_await gate.wait();
     LocalResponse response{.body = exchange.request().keep_alive ? "kept" : "last"};
     co_await exchange.respond(std::move(response));
   };
@@ -140,7 +132,7 @@ TEST_CASE("server: a stop closes what is idle, lets what is in flight finish and
   CHECK(idle.is_closed());
   CHECK_FALSE(stopped);
   const common::UniqueFd late{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  open();
+  gate.notify();
   const Answer answer = busy.receive();
   CHECK(answer.body == "last");
   CHECK(answer.has("Connection: close\r\n"));
@@ -189,17 +181,18 @@ TEST_CASE("server: a request that arrives just before a stop is answered") {
 
 TEST_CASE("server: sessions that outlive it in the loop's hands are torn down without harm") {
   auto f = std::make_unique<ServerFixture>();
-  auto never = std::make_shared<std::move_only_function<void()>>();
+  auto never = std::make_shared<Signal>();
   const std::weak_ptr watched = never;
+  bool handled = false;
   // Kept by the fixture's handler, which goes after the server and before the loop.
-  f->handler.answer = [kept = std::move(never)](Exchange& exchange) -> awaitable<void> {
+  f->handler.answer = [kept = std::move(never), &handled](Exchange& exchange) -> awaitable<void> {
     exchange.on_caller_gone([] {});
-    co_await asio::async_initiate<const asio::use_awaitable_t<Executor>&, void()>(
-        [slot = kept.get()](auto handler) { *slot = std::move(handler); }, use_awaitable);
+    handled = true;
+    co_await kept->wait();
   };
   Caller caller{*f};
   caller.send(get("/"));
-  REQUIRE(*watched.lock());
+  REQUIRE(handled);
   REQUIRE(f->server.connection_count() == 1);
   f.reset();
   CHECK(watched.expired());

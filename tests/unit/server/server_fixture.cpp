@@ -44,17 +44,13 @@ bool ServerFixture::until(const std::function<bool()>& condition) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{10};
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
-    loop.context().restart();
-    loop.context().run_one_for(std::chrono::milliseconds{5});
+    loop.turn(std::chrono::milliseconds{5});
   }
   return true;
 }
 
 void ServerFixture::settle() {
-  for (int i = 0; i < 20; ++i) {
-    loop.context().restart();
-    loop.context().poll();
-  }
+  for (int i = 0; i < 20; ++i) loop.turn(std::chrono::milliseconds{0});
 }
 
 void ServerFixture::advance(std::chrono::milliseconds step) {
