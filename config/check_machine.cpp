@@ -110,6 +110,16 @@ class MachineCheck {
     if (daemon.socket_group) check_group(*daemon.socket_group, "daemon.socket_group");
   }
 
+  void cache(const CacheSettings& cache) {
+    if (!cache.shared) return;
+    source("cache", "password", cache.password);
+    const std::size_t before = errors_.size();
+    source("cache", "key", cache.key);
+    if (errors_.size() == before && cache.key && judge_.cache_key) {
+      report(join_key("cache", key_of(*cache.key, "key")), judge_.cache_key(cache));
+    }
+  }
+
   void client(const ClientSettings& client) {
     const std::string path = join_key("clients", client.name);
     const std::size_t before = errors_.size();
@@ -200,6 +210,7 @@ std::vector<ConfigError> check_machine(const Settings& settings, const Credentia
                                        Accounts& accounts) {
   MachineCheck check{judge, accounts};
   check.daemon(settings.daemon);
+  check.cache(settings.cache);
   for (const auto& [_, client] : settings.clients) check.client(*client);
   for (const auto& [_, api] : settings.apis) check.api(*api);
   return check.take();

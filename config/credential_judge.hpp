@@ -14,6 +14,8 @@ struct CredentialJudge {
   std::function<std::optional<std::string>(const ClientSettings&)> client;
   /// The key that tokens are bound to, where one is configured.
   std::function<std::optional<std::string>(const ClientSettings&)> dpop_key;
+  /// What `[cache]` has as its keys.
+  std::function<std::optional<std::string>(const CacheSettings&)> cache_key{};
   /// Certificate and key, where both are given.
   std::function<std::optional<std::string>(const TlsSettings&)> certificate;
 };

@@ -31,7 +31,7 @@ std::expected<Settings, std::vector<ConfigError>> interpret(const SourceFiles& s
   const Node* clients = root.find("clients");
   if (clients != nullptr) settings.clients = read_clients(*clients, defaults, problems);
   if (const Node* table = root.find("apis")) settings.apis = read_apis(*table, clients, complete, problems);
-  if (const Node* table = root.find("cache")) refuse_cache(*table, problems);
+  if (const Node* table = root.find("cache")) settings.cache = read_cache(*table, problems);
 
   if (!problems.empty()) return std::unexpected{problems.take()};
   return settings;

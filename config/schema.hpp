@@ -26,7 +26,6 @@ Clients read_clients(const Node& table, const ClientSettings& defaults, Problems
 /// read, and a client that is missing may be in it.
 Apis read_apis(const Node& table, const Node* clients, bool complete, Problems& problems);
 
-/// Validates `[cache]` and refuses it: the shared cache comes with a later version.
-void refuse_cache(const Node& table, Problems& problems);
+CacheSettings read_cache(const Node& table, Problems& problems);
 
 }  // namespace grantd::config

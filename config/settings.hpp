@@ -209,8 +209,30 @@ struct DaemonSettings {
   std::vector<std::string> admin_users = {"root"};
 };
 
+/// A Redis or Valkey server.
+struct RedisServer {
+  std::filesystem::path socket{};  // empty: `host` and `port` count
+  std::string host{};              // in lower case, without brackets for IPv6
+  std::uint16_t port = 0;
+  bool tls = false;
+  std::string user{};  // empty: the default one
+  unsigned database = 0;
+  bool operator==(const RedisServer&) const = default;
+};
+
+/// The cache that several machines share.
+struct CacheSettings {
+  std::optional<RedisServer> shared{};  // unset: memory only
+  std::optional<SecretSource> password{};
+  std::optional<SecretSource> key{};  // there wherever `shared` is
+  std::string prefix = "grantd:";
+  Duration timeout = std::chrono::milliseconds{100};
+  bool operator==(const CacheSettings&) const = default;
+};
+
 struct Settings {
   DaemonSettings daemon;
+  CacheSettings cache;
   std::map<std::string, std::shared_ptr<const ClientSettings>, std::less<>> clients;
   std::map<std::string, std::shared_ptr<const ApiSettings>, std::less<>> apis;
 };

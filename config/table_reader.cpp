@@ -19,10 +19,6 @@ void TableReader::fail(std::string_view key, std::string message) const {
   problems_.add(node == nullptr ? table_.position : node->position, path_of(key), std::move(message));
 }
 
-void TableReader::not_supported(std::string_view key) const {
-  problems_.add(find(key)->key_position, path_of(key), "not supported yet by this version of grantd");
-}
-
 void TableReader::reject_unknown() const {
   const bool has_a_name = path_.find('.') != std::string::npos;  // clients.NAME, apis.NAME
   for (const Node& child : table_.children) {

@@ -105,16 +105,7 @@ class TableReader {
     return items;
   }
 
-  /// What `value` does, for keys that a later version will understand: the value must be right, and
-  /// is then refused all the same.
-  template <class Parser>
-  void value_not_supported(std::string_view key, Parser parser) const {
-    if (value(key, parser)) not_supported(key);
-  }
-
  private:
-  void not_supported(std::string_view key) const;
-
   template <class Parser>
   std::optional<ParsedBy<Parser>> parse(const Node& node, std::string_view key, Parser parser) const {
     auto parsed = parser(node);

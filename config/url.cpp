@@ -10,6 +10,7 @@
 
 #include "common/ascii.hpp"
 #include "common/syntax.hpp"
+#include "config/values.hpp"
 
 namespace grantd::config {
 
@@ -149,32 +150,39 @@ Parsed<Url> parse_proxy_url(std::string_view text) {
   return Failure{"expected \"http://host:port\""};
 }
 
-Parsed<std::string> parse_redis_url(std::string_view text) {
+Parsed<RedisServer> parse_redis_url(std::string_view text) {
   const Failure failure{
       "expected \"redis://[user@]host:port[/db]\", the same with rediss, or \"redis+unix:///path\"; a "
       "password stands "
       "in password_file"};
   if (!std::ranges::all_of(text, ascii::is_visible)) return failure;
-  if (text.starts_with("redis+unix:///")) {
-    if (text.find_first_of("?#") != std::string_view::npos || text.ends_with('/')) return failure;
-    return std::string{text};
+  if (constexpr std::string_view unix = "redis+unix://"; text.starts_with(unix)) {
+    const auto path = text.substr(unix.size());
+    if (!path.starts_with('/') || path.find_first_of("?#") != std::string_view::npos) return failure;
+    if (path.ends_with('/') || !parse_socket_path(path)) return failure;
+    return RedisServer{.socket = path};
   }
   const auto scheme_end = text.find("://");
   if (scheme_end == std::string_view::npos) return failure;
   const auto scheme = text.substr(0, scheme_end);
   if (scheme != "redis" && scheme != "rediss") return failure;
+  RedisServer server{.tls = scheme == "rediss"};
   std::string_view rest = text.substr(scheme_end + 3);
   const auto slash = std::min(rest.find('/'), rest.size());
   const auto database = rest.substr(std::min(slash + 1, rest.size()));
   if (database.size() > 4 || !std::ranges::all_of(database, ascii::is_digit)) return failure;
+  std::from_chars(database.data(), database.data() + database.size(), server.database);
   rest = rest.substr(0, slash);
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
-    if (at == 0 || rest.substr(0, at).find(':') != std::string_view::npos) return failure;
+    server.user = rest.substr(0, at);
+    if (server.user.empty() || server.user.find(':') != std::string::npos) return failure;
     rest.remove_prefix(at + 1);
   }
-  const auto authority = parse_authority(rest);
+  auto authority = parse_authority(rest);
   if (!authority || !authority->port) return failure;
-  return std::string{text};
+  server.host = std::move(authority->host);
+  server.port = *authority->port;
+  return server;
 }
 
 Parsed<std::pair<std::string, std::uint16_t>> parse_listen_address(std::string_view text) {

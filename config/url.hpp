@@ -15,7 +15,7 @@ namespace grantd::config {
 Parsed<Url> parse_proxy_url(std::string_view text);
 
 /// `redis://[user@]host:port[/db]`, `rediss://...` or `redis+unix:///path`. A password belongs in a file.
-Parsed<std::string> parse_redis_url(std::string_view text);
+Parsed<RedisServer> parse_redis_url(std::string_view text);
 
 /// An IP address and a port, as in "127.0.0.1:9464" or "[::1]:9464"; the address comes without brackets.
 Parsed<std::pair<std::string, std::uint16_t>> parse_listen_address(std::string_view text);

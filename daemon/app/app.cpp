@@ -32,6 +32,8 @@ constexpr std::chrono::seconds longest_drain{10};
 constexpr std::size_t worker_limit = 256;
 constexpr std::size_t lookup_limit = 16;
 constexpr std::size_t abandoned_worker_limit = 64;
+// Connections to the shared cache.
+constexpr std::size_t shared_cache_limit = 4;
 // In the service manager's descriptor store.
 constexpr char kept_tokens_name[] = "tokens";
 
@@ -73,13 +75,16 @@ struct App::State {
   Workers workers{worker_limit, abandoned_worker_limit};
   Workers lookups{lookup_limit,
                   abandoned_worker_limit};  // of APIs' names, so that these never wait for the others
+  Workers shared_workers{shared_cache_limit,
+                         shared_cache_limit};  // so that the shared cache never waits for anything else
   Metrics metrics{parts.clock.wall_now()};
   HttplibTransport transport{loop, workers, parts.clock};
   EndpointParts endpoint{loop.timers(), parts.entropy, transport, parts.log};
   KeptTokens kept_tokens{parts.log};
   TokenPages pages{parts.entropy, parts.log, metrics, kept_tokens};
+  SharedCaching shared{{loop, shared_workers, parts.clock, parts.entropy, parts.log, metrics}};
   KnownAccounts accounts{loop, system_accounts()};
-  CatalogBuilder builder{endpoint, metrics, accounts.lookup(), {kept_tokens, pages}};
+  CatalogBuilder builder{endpoint, metrics, accounts.lookup(), {kept_tokens, pages, shared}};
   EndpointDoctor doctor{loop, workers, parts.clock, endpoint};
   CurrentCatalog catalog;
   ConfigurationReader reader;
@@ -97,7 +102,8 @@ struct App::State {
                  .apis = proxy,
                  .doctor = doctor,
                  .reload = [this] { return reload_for_caller(); },
-                 .ready = [this] { return ready(); }}};
+                 .ready = [this] { return ready(); },
+                 .shared_cache = [this] { return shared.status(); }}};
   MetricsOnlyHandler metrics_only{metrics};
   LocalServer server{
       {.loop = loop, .metrics = metrics, .log = parts.log, .is_admin = [this](const PeerIdentity& peer) {
@@ -299,7 +305,8 @@ std::expected<void, std::string> App::run(Configuration configuration) {
 }
 
 bool App::threads_ended() const {
-  return state_->workers.idle() && state_->lookups.idle() && state_->accounts.idle();
+  return state_->workers.idle() && state_->lookups.idle() && state_->shared_workers.idle() &&
+         state_->accounts.idle();
 }
 
 }  // namespace grantd::daemon

@@ -112,6 +112,7 @@ CatalogBuilder::CatalogBuilder(EndpointParts endpoint, Metrics& metrics, Account
     : endpoint_(endpoint), metrics_(metrics), accounts_(std::move(accounts)), outlets_(outlets) {}
 
 std::shared_ptr<Catalog> CatalogBuilder::build(const config::Settings& settings) {
+  outlets_.shared.configure(settings.cache);
   auto admins = settings.daemon.admin_users;
   admins.push_back(std::to_string(::geteuid()));
   auto catalog = std::make_shared<Catalog>(
@@ -178,7 +179,9 @@ CatalogBuilder::Entry CatalogBuilder::entry_for(const std::shared_ptr<const conf
   }
   entry.fingerprint.credential = credential_digest(entry.credentials);
   auto& metrics = metrics_.client(settings->name);
-  auto fetcher = std::make_shared<EndpointFetcher>(settings, entry.credentials, endpoint_, metrics);
+  auto fetcher = outlets_.shared.share(
+      std::make_shared<EndpointFetcher>(settings, entry.credentials, endpoint_, metrics), settings,
+      entry.credentials);
   const std::string access = access_digest(*settings);
   TokenOutlets outlets{.pages = outlets_.pages.publisher(settings->name, access)};
   outlets.keeper =

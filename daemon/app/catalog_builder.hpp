@@ -8,6 +8,7 @@
 #include "daemon/catalog/catalog.hpp"
 #include "daemon/kept/kept_tokens.hpp"
 #include "daemon/publish/token_pages.hpp"
+#include "daemon/shared/shared_caching.hpp"
 
 namespace grantd::daemon {
 
@@ -16,10 +17,11 @@ namespace grantd::daemon {
 /// only.
 class CatalogBuilder {
  public:
-  /// Where all definitions' tokens go besides their callers.
+  /// Where all definitions' tokens go besides their callers, and may come from.
   struct Outlets {
     KeptTokens& kept;
     TokenPages& pages;
+    SharedCaching& shared;
   };
 
   /// All parts outlive the builder and its catalogs.

@@ -18,7 +18,9 @@ class EndpointFetcher final : public TokenFetcher {
                   metrics.token_request(result, duration);
                 }) {}
 
-  void fetch(const Variant& variant, Done done) override { client_.fetch(variant, std::move(done)); }
+  void fetch(const Variant& variant, std::shared_ptr<const FetchWish> /*wish*/, Done done) override {
+    client_.fetch(variant, std::move(done));
+  }
   void fetch_with_assertion(const Variant& variant, common::Secret assertion, Done done) override {
     client_.fetch_with_assertion(variant, std::move(assertion), std::move(done));
   }

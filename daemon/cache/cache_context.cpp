@@ -32,18 +32,19 @@ std::optional<Error> CacheContext::over_limit(uid_t uid) {
 }
 
 TokenPtr CacheContext::token_from(TokenGrant grant, common::BootTime started) {
-  ++fetched;
-  const auto lifetime = std::max(grant.lifetime, seconds{0});
-  const auto age = std::chrono::duration_cast<common::WallTime::duration>(now() - started);
-  bound.add(grant.version, grant.binding, started + lifetime, now(), outlets.keeper.get());
+  if (!grant.shared) ++fetched;
+  const auto term =
+      grant.term.value_or(TokenGrant::Term{started, started + std::max(grant.lifetime, seconds{0})});
+  const auto left = std::chrono::duration_cast<common::WallTime::duration>(term.expires - now());
+  bound.add(grant.version, grant.binding, term.expires, now(), outlets.keeper.get());
   return std::make_shared<const Token>(Token{.access_token = std::move(grant.access_token),
                                              .type = grant.type,
                                              .scope = std::move(grant.scope),
                                              .version = std::move(grant.version),
                                              .binding = std::move(grant.binding),
-                                             .obtained = started,
-                                             .expires = started + lifetime,
-                                             .expires_wall = parts.timers.wall_now() - age + lifetime});
+                                             .obtained = term.obtained,
+                                             .expires = term.expires,
+                                             .expires_wall = parts.timers.wall_now() + left});
 }
 
 Handout CacheContext::hand_out(TokenPtr token, TokenOrigin origin) {

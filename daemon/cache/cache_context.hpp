@@ -34,7 +34,7 @@ struct CacheContext {
   std::optional<common::Error> remembered_error(RememberedError* own);
   /// `too_many_requests` where `uid` may not cause another token request now.
   std::optional<common::Error> over_limit(uid_t uid);
-  /// Puts what a request begun at `started` brought on the clock.
+  /// Puts what a request begun at `started` brought on the clock, unless it says itself when it was obtained.
   TokenPtr token_from(TokenGrant grant, common::BootTime started);
   /// Null where nothing is kept.
   std::unique_ptr<KeptToken> keep(const Variant& variant, const Token& token, TokenUse use) {

@@ -44,15 +44,16 @@ void CachedVariant::get(const TokenQuery& query, TokenCache::Waiter waiter) {
     case Decision::What::fail:
       return waiter(std::unexpected(std::move(*decision.error)));
     case Decision::What::start:
-      start_flight(decision.replaces_rejected);
+      start_flight({.rejected = decision.rejected, .forced = query.force_renewal});
       break;
     case Decision::What::join:
-      flight_->replaces_rejected |= decision.replaces_rejected;
+      flight_->wish->rejected |= decision.rejected;
       break;
     case Decision::What::join_next:
       next_.push_back({std::move(waiter), query.force_renewal});
       return;
   }
+  flight_->wish->min_valid = std::max(flight_->wish->min_valid, query.min_valid.value_or(seconds{0}));
   flight_->waiting.push_back({std::move(waiter), query.force_renewal});
 }
 
@@ -68,10 +69,10 @@ CachedVariant::Decision CachedVariant::decide(const TokenQuery& query, BootTime 
   const bool nothing_better = same_token_again_ && now < renew_at_;
   const bool too_short = left < (query.min_valid ? *query.min_valid : least) && !nothing_better;
   if ((!rejected && !too_short) || cache_.remembered_error(&error_)) return {.what = What::serve};
-  if (flight_) return {.what = What::join, .replaces_rejected = rejected};
+  if (flight_) return {.what = What::join, .rejected = rejected};
   const bool provoked = rejected || left >= least;
   if (provoked && cache_.over_limit(query.uid)) return {.what = What::serve};
-  return {.what = What::start, .provoked = provoked, .replaces_rejected = rejected};
+  return {.what = What::start, .provoked = provoked, .rejected = rejected};
 }
 
 CachedVariant::Decision CachedVariant::decide_forced(uid_t uid) {
@@ -117,29 +118,35 @@ void CachedVariant::renew_if_due() {
   const bool due = token_ ? now() >= renew_at_ : prefetch_;
   if (due && !cache_.retired && !flight_ && now() >= background_not_before_ &&
       !cache_.remembered_error(&error_))
-    start_flight(false);
+    start_flight();
 }
 
-void CachedVariant::start_flight(bool replaces_rejected) {
-  flight_ = Flight{.started = now(), .replaces_rejected = replaces_rejected};
+void CachedVariant::start_flight(FetchWish wish) {
+  if (has_valid_token()) {
+    wish.replaces = token_->version;
+    wish.expires = token_->expires;
+  }
+  flight_ = Flight{.started = now(), .wish = std::make_shared<FetchWish>(std::move(wish))};
   timer_.disarm();
-  cache_.fetcher->fetch(variant_, [weak = weak_from_this()](FetchResult result) {
+  cache_.fetcher->fetch(variant_, flight_->wish, [weak = weak_from_this()](FetchResult result) {
     if (const auto self = weak.lock()) self->land(std::move(result));
   });
 }
 
 void CachedVariant::land(FetchResult result) {
   Flight flight = *std::exchange(flight_, std::nullopt);
-  std::expected<TokenPtr, Error> outcome;
+  std::expected<Handout, Error> outcome;
   if (result) {
     cache_.client_error.forget();
     cache_.client_failure.reset();
     error_.forget();
     failure_.reset();
-    outcome = cache_.token_from(std::move(*result), flight.started);
+    const auto origin = result->shared ? TokenOrigin::shared : TokenOrigin::fetched;
+    TokenPtr token = cache_.token_from(std::move(*result), flight.started);
     ever_had_token_ = true;
-    if (!flight.stale) store(*outcome, flight);
-    if (token_ && token_->version == (*outcome)->version) outcome = token_;
+    if (!flight.stale) store(token, flight);
+    if (token_ && token_->version == token->version) token = token_;
+    outcome = Handout{std::move(token), origin};
   } else {
     remember(result.error());
     outcome = std::unexpected(result.error().error);
@@ -167,7 +174,7 @@ void CachedVariant::store(TokenPtr token, const Flight& flight) {
   }
   // Who reads the same token out of its page goes on doing so, without asking.
   used_ = page_ != nullptr;
-  from_rejection_ = flight.replaces_rejected;
+  from_rejection_ = flight.wish->rejected;
   if (!from_rejection_) guard_step_ = seconds{0};
   // The next rejection of the same token is one more, not the one that was guarded against.
   if (from_rejection_ && same_token_again_) guarded_version_.clear();
@@ -241,11 +248,11 @@ void CachedVariant::remember(const FetchError& failure) {
   }
 }
 
-void CachedVariant::answer(std::vector<Waiting> waiting, const std::expected<TokenPtr, Error>& outcome) {
+void CachedVariant::answer(std::vector<Waiting> waiting, const std::expected<Handout, Error>& outcome) {
   for (Waiting& one : waiting) {
     if (outcome) {
       if (!used_) set_used(true);
-      one.waiter(cache_.hand_out(*outcome, TokenOrigin::fetched));
+      one.waiter(cache_.hand_out(outcome->token, outcome->origin));
     } else if (!one.forced && has_valid_token()) {
       one.waiter(serve(now()));
     } else {
@@ -258,7 +265,7 @@ void CachedVariant::start_next() {
   if (next_.empty() || flight_) return;
   if (const auto error = cache_.remembered_error(&error_))
     return answer(std::exchange(next_, {}), std::unexpected(*error));
-  start_flight(false);
+  start_flight({.forced = std::ranges::any_of(next_, &Waiting::forced)});
   flight_->waiting = std::exchange(next_, {});
 }
 
@@ -279,12 +286,18 @@ void CachedVariant::on_timer() {
   schedule();
 }
 
-void CachedVariant::drop() {
+DroppedToken CachedVariant::drop() {
+  DroppedToken dropped{.variant = variant_};
+  if (token_) {
+    dropped.version = token_->version;
+    dropped.expires = token_->expires;
+  }
   forget_token();
   from_rejection_ = false;
   same_token_again_ = false;
   if (flight_) flight_->stale = true;
   schedule();
+  return dropped;
 }
 
 void CachedVariant::set_role(bool configured, bool prefetch) {

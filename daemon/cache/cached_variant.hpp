@@ -24,8 +24,8 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   common::UniqueFd page_of(const Token& token);
   void close_page() { page_.reset(); }
   void retire();
-  /// Forgets the token; a request under way will not bring it back.
-  void drop();
+  /// Forgets the token, and says which it was; a request under way will not bring it back.
+  DroppedToken drop();
   /// The rules have changed: whether the configuration names this variant, and whether it is kept fresh
   /// unasked.
   void set_role(bool configured, bool prefetch);
@@ -47,14 +47,14 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   /// A token request under way.
   struct Flight {
     common::BootTime started;
-    bool replaces_rejected = false;
+    std::shared_ptr<FetchWish> wish;
     bool stale = false;  // the token was dropped meanwhile: the result is for its waiters alone
     std::vector<Waiting> waiting{};
   };
   struct Decision {
     enum class What { serve, fail, join, start, join_next } what;
     bool provoked = false;
-    bool replaces_rejected = false;
+    bool rejected = false;  // the token at hand
     std::optional<common::Error> error{};
   };
 
@@ -68,7 +68,7 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   common::BootTime now() const { return cache_.now(); }
 
   HandoutResult serve(common::BootTime now);
-  void start_flight(bool replaces_rejected);
+  void start_flight(FetchWish wish = {});
   void land(FetchResult result);
   void store(TokenPtr token, const Flight& flight);
   void replace_token(TokenPtr token);
@@ -79,7 +79,7 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   }
   void remember(const FetchError& failure);
   const Failure* last_failure() const;
-  void answer(std::vector<Waiting> waiting, const std::expected<TokenPtr, common::Error>& outcome);
+  void answer(std::vector<Waiting> waiting, const std::expected<Handout, common::Error>& outcome);
   void start_next();
   bool wants_renewal() const { return !cache_.retired && (used_ || prefetch_); }
   void renew_if_due();

@@ -96,15 +96,19 @@ std::shared_ptr<const TokenBinding> TokenCache::binding_of(std::string_view vers
   return context_->bound.find(version, context_->now());
 }
 
-common::Result<void> TokenCache::evict(const std::optional<Variant>& variant, uid_t uid) {
-  if (auto error = context_->over_limit(uid)) return std::unexpected(std::move(*error));
+void TokenCache::evict(const std::optional<Variant>& variant, uid_t uid,
+                       std::move_only_function<void(common::Result<void>)> done) {
+  if (auto error = context_->over_limit(uid)) return done(std::unexpected(std::move(*error)));
   context_->provocations.count(uid, context_->now());
-  if (variant) {
-    if (CachedVariant* entry = find(*variant)) entry->drop();
-    return {};
+  std::vector<DroppedToken> dropped;
+  if (!variant) {
+    for (auto& [_, entry] : entries_) dropped.push_back(entry->drop());
+  } else if (CachedVariant* entry = find(*variant)) {
+    dropped.push_back(entry->drop());
+  } else {
+    dropped.push_back({.variant = *variant});
   }
-  for (auto& [_, entry] : entries_) entry->drop();
-  return {};
+  context_->fetcher->drop(std::move(dropped), [done = std::move(done)]() mutable { done({}); });
 }
 
 void TokenCache::reconfigure(CacheRules rules, std::shared_ptr<TokenFetcher> fetcher, TokenOutlets outlets) {

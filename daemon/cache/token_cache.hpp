@@ -15,23 +15,12 @@
 #include "daemon/cache/page_publisher.hpp"
 #include "daemon/cache/provocation_limit.hpp"
 #include "daemon/cache/remembered_error.hpp"
+#include "daemon/cache/token_fetcher.hpp"
 #include "daemon/cache/token_keeper.hpp"
 #include "daemon/metrics/metrics.hpp"
 #include "daemon/oauth/token.hpp"
 
 namespace grantd::daemon {
-
-/// How the cache gets tokens. Given to it by the application, which ties it to the endpoint client. Loop
-/// thread only; `done` is called once, never from within the call.
-class TokenFetcher {
- public:
-  virtual ~TokenFetcher() = default;
-  using Done = std::move_only_function<void(FetchResult)>;
-  virtual void fetch(const Variant& variant, Done done) = 0;
-  virtual void fetch_with_assertion(const Variant& variant, common::Secret assertion, Done done) = 0;
-  /// Whether the credentials are others than those of the last request.
-  virtual bool credentials_changed() const = 0;
-};
 
 /// The rules one definition's cache works by.
 struct CacheRules {
@@ -122,9 +111,11 @@ class TokenCache {
   /// What proofs for a token with this version need; null where no bound token has it that is still valid.
   std::shared_ptr<const TokenBinding> binding_of(std::string_view version) const;
 
-  /// Drops the token of one variant, or of all. Requests under way do not bring it back. Error:
+  /// Drops the token of one variant, or of all, here and at once, and wherever the fetcher would find it;
+  /// then `done` is called, once, also from within. Requests under way do not bring it back. Error:
   /// `too_many_requests`, then nothing is dropped.
-  common::Result<void> evict(const std::optional<Variant>& variant, uid_t uid);
+  void evict(const std::optional<Variant>& variant, uid_t uid,
+             std::move_only_function<void(common::Result<void>)> done);
 
   /// Goes on with other rules, another fetcher and other outlets; keeps tokens, waiters and requests under
   /// way, forgets remembered errors. For a reload that left the definition's identity unchanged.

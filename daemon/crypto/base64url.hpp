@@ -21,4 +21,7 @@ std::optional<common::Secret> base64url_decode(std::string_view text);
 /// RFC 4648 section 4, with padding: the form of Basic credentials (RFC 7617), hence of a secret.
 common::Secret base64_encode(std::string_view bytes);
 
+/// The bytes of padded base64, as strictly as base64url_decode.
+std::optional<common::Secret> base64_decode(std::string_view text);
+
 }  // namespace grantd::daemon

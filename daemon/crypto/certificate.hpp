@@ -1,6 +1,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,5 +18,8 @@ struct CertificateThumbprints {
 /// Of the first certificate in the PEM text, which must be that of `key`. The error ends a sentence that
 /// begins with what the text was read from.
 std::expected<CertificateThumbprints, std::string> thumbprints_of(std::string_view pem, const EVP_PKEY* key);
+
+/// `x5t#S256` of the first certificate in the PEM text, whosever it is; nothing where there is none.
+std::optional<std::string> certificate_thumbprint(std::string_view pem);
 
 }  // namespace grantd::daemon

@@ -13,7 +13,7 @@
 
 namespace grantd::daemon {
 
-/// A connected socket, plain or with TLS, whose operations block but all end by one deadline, however slowly
+/// A connected socket, plain or with TLS, whose operations block but all end by a deadline, however slowly
 /// the other side sends. For a worker's thread.
 class TimedSocket {
  public:
@@ -21,6 +21,11 @@ class TimedSocket {
   TimedSocket(common::UniqueFd socket, const common::Clock& clock, common::BootTime deadline)
       : socket_(std::move(socket)), clock_(clock), deadline_(deadline) {}
 
+  /// For what is done from now on.
+  void set_deadline(common::BootTime deadline) {
+    deadline_ = deadline;
+    timed_out_ = false;
+  }
   /// Starts TLS. Error: a sentence about what is wrong with the server or its certificate.
   std::expected<void, std::string> secure(TlsContext& context);
   /// How many bytes came; 0 at the end of the connection; nothing where it failed or the deadline passed.
@@ -37,7 +42,7 @@ class TimedSocket {
 
   common::UniqueFd socket_;
   const common::Clock& clock_;
-  const common::BootTime deadline_;
+  common::BootTime deadline_;
   std::unique_ptr<TlsStream> tls_;
   bool timed_out_ = false;
 };

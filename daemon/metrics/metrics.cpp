@@ -47,7 +47,8 @@ class ClientCounters final : public ClientMetrics {
   ClientCounters(const std::string& client, CounterFamily& served, HistogramFamily& durations)
       : served_{&served.Add({{"client", client}, {"source", "cache"}}),
                 &served.Add({{"client", client}, {"source", "fetched"}}),
-                &served.Add({{"client", client}, {"source", "renewing"}})},
+                &served.Add({{"client", client}, {"source", "renewing"}}),
+                &served.Add({{"client", client}, {"source", "shared"}})},
         duration_(durations.Add({{"client", client}}, duration_buckets)) {}
 
   void token_served(TokenOrigin origin) override { served_[static_cast<std::size_t>(origin)]->Increment(); }
@@ -63,7 +64,7 @@ class ClientCounters final : public ClientMetrics {
   const std::array<std::uint64_t, request_results.size()>& requests() const { return requests_; }
 
  private:
-  const std::array<prometheus::Counter*, 3> served_;  // by TokenOrigin
+  const std::array<prometheus::Counter*, 4> served_;  // by TokenOrigin
   std::array<std::uint64_t, request_results.size()> requests_{};
   prometheus::Histogram& duration_;
 };
@@ -87,6 +88,41 @@ class ApiCounters final : public ApiMetrics {
   CounterFamily& requests_;
   CounterFamily& retries_;
   std::map<int, prometheus::Counter*> by_status_;
+};
+
+class SharedCacheCounters final : public SharedCacheMetrics {
+ public:
+  explicit SharedCacheCounters(prometheus::Registry& registry)
+      : up_(gauge(registry, metric_names::shared_cache_up, "Whether the shared cache is in use").Add({})),
+        operations_(counter(registry, metric_names::shared_cache_operations,
+                            "Operations on the shared cache by how they ended")),
+        lookups_(counter(registry, metric_names::shared_cache_lookups,
+                         "Tokens looked for in the shared cache by whether it had them")),
+        refused_(counter(registry, metric_names::shared_cache_refused_entries,
+                         "Entries of the shared cache that were not used by what is wrong with them")) {
+    // There from the start, so that the first one is a rise from 0.
+    for (const char* operation : {"look_up", "lease", "write", "delete"}) {
+      for (const char* result : {"ok", "refused", "timeout", "error"})
+        operations_.Add({{"operation", operation}, {"result", result}});
+    }
+    for (const char* result : {"hit", "miss"}) lookups_.Add({{"result", result}});
+    for (const char* reason : {"version", "seal", "form", "future"}) refused_.Add({{"reason", reason}});
+  }
+
+  void up(bool up) override { up_.Set(up ? 1 : 0); }
+  void operation(std::string_view operation, std::string_view result) override {
+    operations_.Add({{"operation", std::string{operation}}, {"result", std::string{result}}}).Increment();
+  }
+  void looked_up(bool hit) override { lookups_.Add({{"result", hit ? "hit" : "miss"}}).Increment(); }
+  void entry_refused(std::string_view reason) override {
+    refused_.Add({{"reason", std::string{reason}}}).Increment();
+  }
+
+ private:
+  prometheus::Gauge& up_;
+  CounterFamily& operations_;
+  CounterFamily& lookups_;
+  CounterFamily& refused_;
 };
 
 using Families = std::vector<prometheus::MetricFamily>;
@@ -149,6 +185,7 @@ struct Metrics::State {
 
   std::map<std::string, ClientCounters> clients;
   std::map<std::string, ApiCounters> apis;
+  std::unique_ptr<SharedCacheCounters> shared_cache;
   std::function<std::vector<ClientFigures>()> client_source;
 
   prometheus::MetricFamily token_requests() const;
@@ -176,6 +213,11 @@ ClientMetrics& Metrics::client(const std::string& name) {
 
 ApiMetrics& Metrics::api(const std::string& name) {
   return state_->apis.try_emplace(name, name, state_->api_requests, state_->api_retries).first->second;
+}
+
+SharedCacheMetrics& Metrics::shared_cache() {
+  if (!state_->shared_cache) state_->shared_cache = std::make_unique<SharedCacheCounters>(state_->registry);
+  return *state_->shared_cache;
 }
 
 void Metrics::connection_opened() {

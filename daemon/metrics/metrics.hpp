@@ -13,7 +13,7 @@
 namespace grantd::daemon {
 
 /// Where a handed-out token came from; the label values of `grantd_tokens_served_total`.
-enum class TokenOrigin { cache, fetched, renewing };
+enum class TokenOrigin { cache, fetched, renewing, shared };
 
 /// The counters of one client definition. References stay valid as long as the Metrics; counting is cheap and
 /// needs no look-up.
@@ -34,6 +34,20 @@ class ApiMetrics {
   virtual void retry(std::string_view reason) = 0;
 };
 
+/// What is counted of the cache that machines share.
+class SharedCacheMetrics {
+ public:
+  virtual ~SharedCacheMetrics() = default;
+  virtual void up(bool up) = 0;
+  /// One command to the store: `operation` "look_up", "lease", "write" or "delete", `result` "ok", "refused",
+  /// "timeout" or "error".
+  virtual void operation(std::string_view operation, std::string_view result) = 0;
+  /// One token wanted, and whether another machine had it.
+  virtual void looked_up(bool hit) = 0;
+  /// `reason` "version", "seal", "form" or "future".
+  virtual void entry_refused(std::string_view reason) = 0;
+};
+
 /// What a definition is like at the moment of a scrape.
 struct ClientFigures {
   std::string client{};
@@ -52,6 +66,8 @@ class Metrics {
 
   ClientMetrics& client(const std::string& name);
   ApiMetrics& api(const std::string& name);
+  /// Exported from the first call on.
+  SharedCacheMetrics& shared_cache();
   void connection_opened();
   void connection_closed();
   void connection_refused();

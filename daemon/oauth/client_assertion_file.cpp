@@ -27,4 +27,10 @@ std::optional<common::Secret> ClientAssertionFile::identity() {
   return common::Secret{settings_->client_assertion_file->native()};
 }
 
+std::optional<common::Secret> ClientAssertionFile::shared_identity() {
+  const auto assertion = assertion_->read();
+  if (!assertion) return std::nullopt;
+  return (*assertion)->clone();
+}
+
 }  // namespace grantd::daemon

@@ -18,6 +18,8 @@ class ClientAssertionFile final : public ClientAuthentication {
   bool changed() const override { return assertion_->changed(); }
   /// The file, not what is in it: that changes without becoming another client.
   std::optional<common::Secret> identity() override;
+  /// What is in it: a file of this path on another machine may prove somebody else.
+  std::optional<common::Secret> shared_identity() override;
 
  private:
   const std::shared_ptr<const config::ClientSettings> settings_;

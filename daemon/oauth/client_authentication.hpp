@@ -54,6 +54,8 @@ class ClientAuthentication {
   virtual void accepted(std::size_t /*alternative*/) {}
   /// What tells these credentials from others, for comparison alone; nothing where they cannot be read.
   virtual std::optional<common::Secret> identity() = 0;
+  /// The same for a comparison with those of other machines.
+  virtual std::optional<common::Secret> shared_identity() { return identity(); }
 };
 
 /// The method that the definition names. `log` outlives it.

@@ -1,6 +1,7 @@
 // A proof is made and thrown away: what a check finds is then what a request would have met.
 #include "daemon/oauth/credential_check.hpp"
 
+#include "daemon/crypto/sealing_keys.hpp"
 #include "daemon/crypto/tls_context.hpp"
 #include "daemon/oauth/client_authentication.hpp"
 #include "daemon/oauth/dpop_key_source.hpp"
@@ -37,6 +38,14 @@ std::optional<std::string> judge_dpop_key(const config::ClientSettings& client) 
   return key ? std::nullopt : std::optional{key.error().detail};
 }
 
+std::optional<std::string> judge_cache_key(const config::CacheSettings& cache) {
+  NoLog log;
+  const auto text = make_secret_source(*cache.key, {.client = {}, .key = "key"}, log)->read();
+  if (!text) return text.error().detail;
+  const auto keys = parse_sealing_keys((*text)->reveal());
+  return keys ? std::nullopt : std::optional{"the key file " + keys.error()};
+}
+
 std::optional<std::string> judge_certificate(const config::TlsSettings& tls) {
   const auto context = TlsContext::for_client("localhost", tls);
   return context ? std::nullopt : std::optional{context.error()};
@@ -45,7 +54,10 @@ std::optional<std::string> judge_certificate(const config::TlsSettings& tls) {
 }  // namespace
 
 config::CredentialJudge credential_judge() {
-  return {.client = judge_client, .dpop_key = judge_dpop_key, .certificate = judge_certificate};
+  return {.client = judge_client,
+          .dpop_key = judge_dpop_key,
+          .cache_key = judge_cache_key,
+          .certificate = judge_certificate};
 }
 
 }  // namespace grantd::daemon

@@ -76,6 +76,14 @@ struct TokenGrant {
   std::chrono::seconds lifetime{0};
   /// By how much the server's clock is ahead of this machine's, as far as it says.
   std::optional<std::chrono::seconds> server_ahead{};
+  /// Its life on this machine's clock, where that did not begin with the request.
+  struct Term {
+    common::BootTime obtained;
+    common::BootTime expires;
+  };
+  std::optional<Term> term{};
+  /// Another daemon obtained it: no request to the server brought it here.
+  bool shared = false;
 };
 
 /// A failed token request, with what the cache must know about it.

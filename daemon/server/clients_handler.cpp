@@ -50,7 +50,14 @@ awaitable<void> ClientsHandler::list(Exchange& exchange) {
   for (const auto& [name, client] : catalog->clients) {
     if (sees_all || client->access.admits(exchange.peer(), now)) clients.push_back(describe(*client));
   }
-  return exchange.respond(json_response({{"clients", std::move(clients)}}));
+  ordered_json document{{"clients", std::move(clients)}};
+  if (const auto shared = shared_cache_()) {
+    document["shared_cache"] = {
+        {"state", name(shared->state)},
+        {"last_error",
+         shared->last_error.empty() ? ordered_json(nullptr) : ordered_json(shared->last_error)}};
+  }
+  return exchange.respond(json_response(document));
 }
 
 awaitable<void> ClientsHandler::show(Exchange& exchange, std::string_view name) {

@@ -76,7 +76,7 @@ struct Router::Routes {
       : parts(std::move(p)),
         tokens(parts.catalog, parts.timers, parts.audit),
         dpop(parts.catalog, parts.timers, parts.entropy, parts.audit),
-        clients(parts.catalog, parts.timers, parts.audit),
+        clients(parts.catalog, parts.timers, parts.audit, parts.shared_cache),
         doctor(parts.catalog, parts.timers, parts.audit, parts.doctor),
         apis(parts.catalog, parts.timers),
         reload(parts.catalog, parts.timers, parts.audit, parts.reload) {}

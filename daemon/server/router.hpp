@@ -3,11 +3,13 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "common/entropy.hpp"
 #include "common/log.hpp"
 #include "config/load.hpp"
+#include "daemon/cache/shared_cache_status.hpp"
 #include "daemon/catalog/catalog.hpp"
 #include "daemon/metrics/metrics.hpp"
 #include "daemon/server/doctor_handler.hpp"
@@ -31,6 +33,8 @@ struct RouterParts {
   std::function<awaitable<ReloadResult>()> reload;
   /// What `/readyz` tells.
   std::function<bool()> ready;
+  /// Nothing where no shared cache is configured.
+  std::function<std::optional<SharedCacheStatus>()> shared_cache;
 };
 
 /// Every route of the Unix socket: the daemon's own and, by `Host` or `/v1/proxy/`, the APIs'. Loop thread

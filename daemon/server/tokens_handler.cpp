@@ -3,6 +3,7 @@
 #include "daemon/server/tokens_handler.hpp"
 
 #include "common/local_api.hpp"
+#include "daemon/loop/await_done.hpp"
 #include "daemon/server/problem.hpp"
 #include "daemon/server/token_document.hpp"
 #include "daemon/server/token_wishes.hpp"
@@ -147,6 +148,16 @@ void TokensHandler::audit_refusal(const Exchange& exchange, const std::string& c
   if (error.code == ErrorCode::access_denied) audit_.refused(exchange.peer(), {"client", client});
 }
 
+namespace {
+
+awaitable<Result<void>> drop(std::shared_ptr<CatalogClient> client, std::optional<Variant> variant,
+                             uid_t uid) {
+  auto evict = [&client, &variant, uid](auto done) { client->tokens->evict(variant, uid, std::move(done)); };
+  co_return co_await await_done<Result<void>>(std::move(evict));
+}
+
+}  // namespace
+
 awaitable<void> TokensHandler::evict(Exchange& exchange, std::string name) {
   const auto client = admission_.find(exchange, name, Use::definition, timers_.now());
   auto done = Result<void>{};
@@ -155,13 +166,13 @@ awaitable<void> TokensHandler::evict(Exchange& exchange, std::string name) {
   } else if (auto wishes = parse_token_query(exchange.request().query, false); !wishes) {
     done = std::unexpected(wishes.error());
   } else if (wishes->scope.empty() && wishes->resource.empty() && wishes->audience.empty()) {
-    done = (*client)->tokens->evict(std::nullopt, exchange.peer().uid);
-  } else if (const auto granted = grant_request(**client, nullptr, std::move(*wishes), exchange.peer().uid);
+    done = co_await drop(*client, std::nullopt, exchange.peer().uid);
+  } else if (auto granted = grant_request(**client, nullptr, std::move(*wishes), exchange.peer().uid);
              !granted) {
     audit_refusal(exchange, name, granted.error());
     done = std::unexpected(granted.error());
   } else {
-    done = (*client)->tokens->evict(granted->query.variant, exchange.peer().uid);
+    done = co_await drop(*client, std::move(granted->query.variant), exchange.peer().uid);
   }
   LocalResponse response{.status = 204, .content_type = {}};
   if (!done) response = problem_response(done.error(), name);

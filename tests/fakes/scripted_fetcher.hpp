@@ -19,13 +19,15 @@ class NullClientMetrics final : public daemon::ClientMetrics {
 /// Keeps every fetch until the test says how it ended.
 class ScriptedFetcher final : public daemon::TokenFetcher {
  public:
-  void fetch(const daemon::Variant& variant, Done done) override {
+  void fetch(const daemon::Variant& variant, std::shared_ptr<const daemon::FetchWish> wish,
+             Done done) override {
     ++requests;
     variants.push_back(variant);
+    wishes.push_back(std::move(wish));
     under_way.push_back(std::move(done));
   }
   void fetch_with_assertion(const daemon::Variant& variant, common::Secret, Done done) override {
-    fetch(variant, std::move(done));
+    fetch(variant, std::make_shared<daemon::FetchWish>(), std::move(done));
   }
   bool credentials_changed() const override { return changed; }
 
@@ -40,17 +42,17 @@ class ScriptedFetcher final : public daemon::TokenFetcher {
         .error = {.code = code, .detail = "scripted"}, .memory = memory, .retry_after = retry_after}));
   }
 
-  int requests = 0;
-  bool changed = false;
-  std::vector<daemon::Variant> variants;
-  std::deque<Done> under_way;
-
- private:
   void finish(daemon::FetchResult result) {
     Done done = std::move(under_way.front());
     under_way.pop_front();
     done(std::move(result));
   }
+
+  int requests = 0;
+  bool changed = false;
+  std::vector<daemon::Variant> variants;
+  std::vector<std::shared_ptr<const daemon::FetchWish>> wishes;
+  std::deque<Done> under_way;
 };
 
 }  // namespace grantd::tests

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,14 @@
 #include "tests/fakes/scripted_fetcher.hpp"
 
 namespace grantd::tests {
+
+/// What `evict` of the cache comes to with a fetcher that drops at once.
+inline common::Result<void> evict(daemon::TokenCache& cache, const std::optional<daemon::Variant>& variant,
+                                  uid_t uid) {
+  std::optional<common::Result<void>> outcome;
+  cache.evict(variant, uid, [&outcome](common::Result<void> result) { outcome = std::move(result); });
+  return outcome.value();
+}
 
 /// A cache on a clock that the test moves, with a server that the test plays.
 struct CacheFixture {

@@ -130,7 +130,7 @@ TEST_CASE(
   CHECK(f.ask_now({.rejected = "v-c", .uid = 7}) == "c");
   CHECK(f.ask_now({.min_valid = 400s, .uid = 7}) == "c");
   CHECK(f.ask_now({.variant = {.scope = {"new"}}, .uid = 7}) == "too_many_requests");
-  CHECK(f.cache.evict(std::nullopt, 7).error().code == ErrorCode::too_many_requests);
+  CHECK(grantd::tests::evict(f.cache, std::nullopt, 7).error().code == ErrorCode::too_many_requests);
   CHECK(f.ask_now({.uid = 7}) == "c");
   CHECK(f.server->requests == 3);
   CHECK(f.ask_now({.force_renewal = true, .uid = 8}) == "waiting");
@@ -159,7 +159,7 @@ TEST_CASE("provoked requests: refused combinations push nobody's token out") {
 TEST_CASE("evict: the token is gone, and a request under way does not bring it back") {
   CacheFixture f;
   f.ask();
-  REQUIRE(f.cache.evict(std::nullopt, 1).has_value());
+  REQUIRE(grantd::tests::evict(f.cache, std::nullopt, 1).has_value());
   f.ask();
   f.server->succeed("a");
   CHECK(f.answers == std::vector<std::string>{"a"});  // its own caller is still answered
@@ -175,7 +175,7 @@ TEST_CASE("evict: one variant leaves the others alone") {
   f.server->succeed("a");
   f.ask({.variant = {.scope = {"s"}}});
   f.server->succeed("b");
-  REQUIRE(f.cache.evict(grantd::daemon::Variant{.scope = {"s"}}, 1).has_value());
+  REQUIRE(grantd::tests::evict(f.cache, grantd::daemon::Variant{.scope = {"s"}}, 1).has_value());
   CHECK(f.ask_now() == "a");
   CHECK(f.ask_now({.variant = {.scope = {"s"}}}) == "waiting");
 }

@@ -185,7 +185,7 @@ TEST_CASE(
 TEST_CASE("restart: an evicted or expired token is forgotten") {
   Restart r;
   REQUIRE(r.ask() == "fetched");
-  REQUIRE(r.cache->evict(std::nullopt, 0));
+  REQUIRE(grantd::tests::evict(*r.cache, std::nullopt, 0));
   CHECK(r.memory->slots.empty());
   REQUIRE(r.ask() == "fetched");
   r.restart();

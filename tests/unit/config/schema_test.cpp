@@ -193,13 +193,31 @@ TEST_CASE("daemon: values out of range are errors") {
   }
 }
 
-TEST_CASE("cache: the table is validated and refused") {
-  CHECK(report_of("[cache]\n") ==
-        "grantd.toml:1:2: cache: this table is not supported yet by this version of grantd\n");
-  CHECK(report_of("[cache]\nshared = 'redis://h:1'\nkey_file = '/k'\nprefix = 'p:'\ntimeout = '1s'\n")
-            .find('\n') == report_of("[cache]\n").find('\n'));
+TEST_CASE("cache: without shared there is nothing to share") {
+  CHECK_FALSE(settings_of("[cache]\n").cache.shared);
+  CHECK(settings_of("").cache == grantd::config::CacheSettings{});
+  CHECK(settings_of("[cache]\ntimeout = '50ms'\n").cache.timeout == std::chrono::milliseconds{50});
+}
+
+TEST_CASE("cache: server, keys, prefix and timeout") {
+  const auto cache =
+      settings_of(
+          "[cache]\nshared = 'rediss://u@Cache.example:6380/3'\nkey_file = '/k'\npassword_credential = "
+          "'p'\nprefix = 'p:'\ntimeout = '1s'\n")
+          .cache;
+  CHECK(cache.shared == grantd::config::RedisServer{
+                            .host = "cache.example", .port = 6380, .tls = true, .user = "u", .database = 3});
+  CHECK(cache.key == grantd::config::SecretSource{grantd::config::FileSource{"/k"}});
+  CHECK(cache.password == grantd::config::SecretSource{grantd::config::CredentialSource{"p"}});
+  CHECK(cache.prefix == "p:");
+  CHECK(cache.timeout == std::chrono::seconds{1});
+}
+
+TEST_CASE("cache: what is wrong is told") {
   CHECK(contains(report_of("[cache]\nshared = 'redis://h:1'\n"), "cache.key_file: required with shared"));
   CHECK(contains(report_of("[cache]\nshared = 'x'\n"), "2:10: cache.shared: expected \"redis://"));
+  CHECK(contains(report_of("[cache]\nshared = 'redis://u@h:1'\nkey_file = '/k'\n"),
+                 "cache.shared: expected password_file"));
   CHECK(contains(report_of("[cache]\nkey_file = '/k'\nkey_credential = 'k'\n"),
                  "3:18: cache.key_credential: expected either key_file or key_credential, not both"));
   CHECK(contains(report_of("[cache]\npassword_file = '/k'\npassword_credential = 'k'\n"), "not both"));

@@ -142,6 +142,11 @@ TEST_CASE("redis URL: host and port or a path, a user but no password") {
     CAPTURE(right);
     CHECK(parse_redis_url(right).has_value());
   }
+  CHECK(parse_redis_url("redis://user@H:6379/15").value() ==
+        RedisServer{.host = "h", .port = 6379, .user = "user", .database = 15});
+  CHECK(parse_redis_url("rediss://[::1]:6379/").value() ==
+        RedisServer{.host = "::1", .port = 6379, .tls = true});
+  CHECK(parse_redis_url("redis+unix:///run/redis.sock").value() == RedisServer{.socket = "/run/redis.sock"});
   for (const char* wrong :
        {"", "redis://h", "redis://u:p@h:1", "redis://@h:1", "redis://h:1/x", "redis://h:1/12345",
         "http://h:1", "redis+unix://x", "redis+unix:///", "redis+unix:///a?b", "redis://h:1/0?x", "h:1"}) {

@@ -9,7 +9,7 @@ namespace grantd::tests {
 using namespace daemon;
 using namespace std::chrono_literals;
 
-void NumberedTokens::fetch(const Variant&, Done done) {
+void NumberedTokens::fetch(const Variant&, std::shared_ptr<const FetchWish>, Done done) {
   const int number = same_again && fetched > 0 ? 1 : fetched + 1;
   ++fetched;
   loop_.post([done = std::move(done), number, failing = fail.load()]() mutable {
@@ -28,7 +28,7 @@ void NumberedTokens::fetch(const Variant&, Done done) {
 }
 
 void NumberedTokens::fetch_with_assertion(const Variant& variant, common::Secret, Done done) {
-  fetch(variant, std::move(done));
+  fetch(variant, nullptr, std::move(done));
 }
 
 ProxyFixture::ProxyFixture(std::uint16_t port, std::function<void(config::ApiSettings&)> change) {

@@ -28,7 +28,8 @@ inline bool has(std::string_view text, std::string_view part) {
 class NumberedTokens final : public daemon::TokenFetcher {
  public:
   explicit NumberedTokens(daemon::Loop& loop) : loop_(loop) {}
-  void fetch(const daemon::Variant& variant, Done done) override;
+  void fetch(const daemon::Variant& variant, std::shared_ptr<const daemon::FetchWish> wish,
+             Done done) override;
   void fetch_with_assertion(const daemon::Variant& variant, common::Secret assertion, Done done) override;
   bool credentials_changed() const override { return false; }
 

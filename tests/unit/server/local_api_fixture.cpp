@@ -21,7 +21,8 @@ LocalApiFixture::LocalApiFixture() {
                                                   ++reloads;
                                                   co_return reload_result;
                                                 },
-                                                .ready = [this] { return ready; }});
+                                                .ready = [this] { return ready; },
+                                                .shared_cache = [this] { return shared_cache; }});
   root.answer = [this](Exchange& exchange) { return router->handle(exchange); };
 }
 

@@ -63,6 +63,7 @@ struct LocalApiFixture {
   ReloadResult reload_result;
   int reloads = 0;
   bool ready = true;
+  std::optional<daemon::SharedCacheStatus> shared_cache;
   std::unique_ptr<Router> router;
   FunctionHandler root;
   ServerFixture server{&root};

@@ -1,0 +1,39 @@
+// Each further key costs every look-up a command, so their number is bounded: two are enough for a rotation.
+#include "daemon/crypto/sealing_keys.hpp"
+
+#include <algorithm>
+
+#include "daemon/crypto/base64url.hpp"
+#include "daemon/crypto/sealed_box.hpp"
+
+namespace grantd::daemon {
+
+namespace {
+constexpr std::size_t most_keys = 16;
+}
+
+std::expected<SealingKeys, std::string> parse_sealing_keys(std::string_view text) {
+  SealingKeys keys;
+  std::size_t number = 0;
+  while (!text.empty()) {
+    ++number;
+    const auto end = std::min(text.find('\n'), text.size());
+    auto line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    const auto secret = base64_decode(line);
+    if (!secret || secret->size() != seal_key_size) {
+      return std::unexpected(
+          "holds in line " + std::to_string(number) +
+          " something else than 32 bytes in base64; \"openssl rand -base64 32\" makes such a line");
+    }
+    if (keys.size() == most_keys) return std::unexpected{"holds more than 16 keys"};
+    keys.push_back({.name_key = derive_key(*secret, "grantd shared cache: names"),
+                    .seal_key = derive_key(*secret, "grantd shared cache: seals")});
+  }
+  if (keys.empty()) return std::unexpected{"holds no key"};
+  return keys;
+}
+
+}  // namespace grantd::daemon

@@ -1,0 +1,164 @@
+// The socket is ours rather than hiredis's, so that one deadline bounds everything on it, also a server that
+// sends a byte now and then, and that TLS is what it is towards everybody else: names are checked.
+#include "daemon/shared/redis_connection.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "daemon/http/connector.hpp"
+
+namespace grantd::daemon {
+
+namespace {
+
+using Kind = RedisFailure::Kind;
+
+struct Advice {
+  std::string_view code;
+  std::string_view sentence;
+};
+
+constexpr Advice advice[] = {
+    {"READONLY", "it is a replica that takes no writes; name the primary"},
+    {"OOM", "its memory is full; raise maxmemory, or set an eviction policy such as volatile-ttl"},
+    {"MISCONF", "it takes no writes because it cannot save to disk; look into its log"},
+    {"NOREPLICAS", "it takes no writes because it has too few replicas"},
+    {"NOPERM", "the user may not do this; docs/shared-cache.md has the ACL rule it needs"},
+    {"NOAUTH", "it wants a password; set password_file or password_credential"},
+    {"WRONGPASS", "user or password are wrong"},
+    {"WRONGTYPE",
+     "something else than grantd's stands under the name; give grantd a prefix or database of its own"},
+    {"MOVED", "it is a node of a cluster, which needs a proxy in front of it"},
+    {"ASK", "it is a node of a cluster, which needs a proxy in front of it"},
+    {"CLUSTERDOWN", "its cluster is down"},
+    {"LOADING", "it is loading its data"},
+    {"BUSY", "a script holds it up"},
+    {"MASTERDOWN", "it is a replica that has lost its primary"},
+    {"DENIED", "it is in protected mode; give it a password"},
+};
+
+std::expected<common::UniqueFd, std::string> connect_to_path(const std::filesystem::path& path) {
+  common::UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.native().copy(address.sun_path, sizeof address.sun_path - 1);
+  if (!socket || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return std::unexpected("no connection to " + path.string() + ": " +
+                           std::generic_category().message(errno));
+  }
+  return socket;
+}
+
+std::unexpected<RedisFailure> unreachable(std::string detail) {
+  return std::unexpected{RedisFailure{.kind = Kind::unreachable, .detail = std::move(detail)}};
+}
+
+}  // namespace
+
+RedisFailure refused_by_redis(std::string_view code) {
+  RedisFailure failure{.kind = Kind::refused, .code = std::string{code}};
+  failure.detail = "Redis answered " + failure.code;
+  const auto found = std::ranges::find(advice, code, &Advice::code);
+  if (found != std::ranges::end(advice)) failure.detail.append(": ").append(found->sentence);
+  return failure;
+}
+
+RedisResult<std::unique_ptr<RedisConnection>> RedisConnection::open(RedisAddress& address,
+                                                                    const common::Secret& password,
+                                                                    const common::Clock& clock,
+                                                                    common::BootTime deadline) {
+  const config::RedisServer& server = address.server;
+  auto socket = server.socket.empty()
+                    ? connect_to(server.host, server.port, clock, deadline - clock.now(), deadline)
+                    : connect_to_path(server.socket);
+  if (!socket) {
+    const bool late = clock.now() >= deadline;
+    return std::unexpected{RedisFailure{.kind = late ? Kind::timed_out : Kind::unreachable,
+                                        .detail = std::move(socket.error())}};
+  }
+  std::unique_ptr<RedisConnection> connection{new RedisConnection{*std::move(socket), clock, deadline}};
+  if (server.tls) {
+    if (!address.tls) {
+      auto made = TlsContext::for_client(server.host, {});
+      if (!made) return unreachable(std::move(made.error()));
+      address.tls = *std::move(made);
+    }
+    if (auto secured = connection->socket_.secure(*address.tls); !secured) {
+      const auto kind = connection->socket_.timed_out() ? Kind::timed_out : Kind::unreachable;
+      return std::unexpected{
+          RedisFailure{.kind = kind, .detail = "TLS to Redis: " + std::move(secured.error())}};
+    }
+  }
+  if (auto greeted = connection->greet(server, password); !greeted)
+    return std::unexpected{std::move(greeted.error())};
+  return connection;
+}
+
+RedisResult<void> RedisConnection::greet(const config::RedisServer& server, const common::Secret& password) {
+  if (!password.empty()) {
+    const auto reply = server.user.empty() ? command({"AUTH", password.reveal()})
+                                           : command({"AUTH", server.user, password.reveal()});
+    if (!reply) {
+      RedisFailure failure = reply.error();
+      if (failure.code == "ERR")
+        failure.detail = "Redis refuses AUTH: it knows no such password, or none at all";
+      return std::unexpected{std::move(failure)};
+    }
+  }
+  if (server.database != 0) {
+    const auto reply = command({"SELECT", std::to_string(server.database)});
+    if (!reply) {
+      RedisFailure failure = reply.error();
+      if (failure.code == "ERR") failure.detail = "Redis refuses SELECT: it has no database of this number";
+      return std::unexpected{std::move(failure)};
+    }
+  }
+  return {};
+}
+
+bool RedisConnection::is_stale() const {
+  pollfd waiting{.fd = socket_.descriptor(), .events = POLLIN, .revents = 0};
+  return !reader_.empty() || ::poll(&waiting, 1, 0) != 0;
+}
+
+RedisResult<void> RedisConnection::send(Words words) {
+  const std::vector<std::string_view> list{words};
+  if (socket_.write(redis_command(list).reveal())) return {};
+  return std::unexpected{broken("did not take a command")};
+}
+
+RedisResult<RedisReply> RedisConnection::receive() {
+  std::array<char, 16384> block{};
+  while (true) {
+    auto reply = reader_.next();
+    if (!reply) break;
+    if (*reply) return **std::move(reply);
+    const auto got = socket_.read(block);
+    if (!got || *got == 0) return std::unexpected{broken("ended the connection")};
+    if (!reader_.feed({block.data(), *got})) break;
+  }
+  return std::unexpected{
+      RedisFailure{.kind = Kind::garbage, .detail = "what answers there is no Redis, or says far too much"}};
+}
+
+RedisResult<RedisReply> RedisConnection::command(Words words) {
+  if (auto sent = send(words); !sent) return std::unexpected{std::move(sent.error())};
+  auto reply = receive();
+  if (reply && reply->is(RedisReply::Kind::error)) return std::unexpected{refused_by_redis(reply->text)};
+  return reply;
+}
+
+RedisFailure RedisConnection::broken(std::string_view what) const {
+  if (socket_.timed_out()) return {.kind = Kind::timed_out, .detail = "Redis did not answer in time"};
+  return {.kind = Kind::unreachable, .detail = "Redis " + std::string{what}};
+}
+
+}  // namespace grantd::daemon

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "daemon/shared/redis_connection.hpp"
+
+namespace grantd::daemon {
+
+/// A place for one connection to a server, used by one worker at a time. What TLS needs is kept with it from
+/// one connection to the next.
+struct RedisLink {
+  RedisAddress address;
+  std::unique_ptr<RedisConnection> connection{};  // null: none is open
+};
+
+/// The places that no worker uses. Any thread.
+class RedisLinks {
+ public:
+  explicit RedisLinks(config::RedisServer server) : server_(std::move(server)) {}
+
+  /// The one used last, or a new one.
+  std::unique_ptr<RedisLink> take() {
+    const std::lock_guard lock{mutex_};
+    if (idle_.empty()) return std::make_unique<RedisLink>(RedisLink{.address = {.server = server_}});
+    auto link = std::move(idle_.back());
+    idle_.pop_back();
+    return link;
+  }
+  void give_back(std::unique_ptr<RedisLink> link) {
+    const std::lock_guard lock{mutex_};
+    if (idle_.size() < most_idle) idle_.push_back(std::move(link));
+  }
+  /// Closes what is open here.
+  void close_all() {
+    const std::lock_guard lock{mutex_};
+    for (const auto& link : idle_) link->connection.reset();
+  }
+
+ private:
+  static constexpr std::size_t most_idle = 4;
+
+  const config::RedisServer server_;
+  std::mutex mutex_;
+  std::deque<std::unique_ptr<RedisLink>> idle_;  // guarded by the mutex; the one used last at the back
+};
+
+}  // namespace grantd::daemon

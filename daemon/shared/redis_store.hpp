@@ -1,0 +1,91 @@
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/entropy.hpp"
+#include "common/log.hpp"
+#include "daemon/loop/loop.hpp"
+#include "daemon/loop/workers.hpp"
+#include "daemon/metrics/metrics.hpp"
+#include "daemon/secrets/secret_source.hpp"
+#include "daemon/shared/circuit.hpp"
+#include "daemon/shared/redis_links.hpp"
+#include "daemon/shared/redis_operations.hpp"
+#include "daemon/shared/shared_store.hpp"
+
+namespace grantd::daemon {
+
+/// All of it outlives the store, and every worker's job.
+struct RedisParts {
+  Loop& loop;
+  /// For nothing else: an operation never waits for a token request.
+  Workers& workers;
+  const common::Clock& clock;
+  common::Entropy& entropy;
+  common::Logger& log;
+  SharedCacheMetrics& metrics;
+};
+
+/// The shared store in Redis or Valkey. An operation takes no longer than `timeout`, whatever the server and
+/// the network do; the first that fails for want of an answer opens the circuit, and from then on nobody
+/// waits, until a probe in the background was answered. Loop thread only.
+class RedisStore final : public SharedStore {
+ public:
+  /// `password` may be null.
+  RedisStore(config::RedisServer server, std::shared_ptr<SecretSource> password,
+             std::chrono::milliseconds timeout, RedisParts parts);
+  ~RedisStore() override;
+
+  bool available() const override { return circuit_.closed(); }
+  void look_up(std::vector<std::string> names, Done<StoredEntries> done) override;
+  void lease(LeaseOrder order, std::vector<std::string> names, Done<Leased> done) override;
+  void extend(LeaseOrder order) override;
+  void release(LeaseOrder order) override;
+  void put(PutOrder order, Done<InTheWay> done) override;
+  void erase(std::vector<std::string> names, std::move_only_function<void()> done) override;
+
+  /// What is wrong at present, in a sentence; empty: nothing.
+  std::string last_error() const;
+
+ private:
+  enum class Operation { look_up, lease, write, erase, probe };
+  using Work = std::move_only_function<std::optional<RedisFailure>(RedisConnection&)>;
+  struct Job;
+  struct Call;
+  using Calls = std::list<std::shared_ptr<Call>>;
+  /// The last answer to an operation that was a refusal.
+  struct Refusal {
+    RedisFailure failure{};
+    common::BootTime logged{};
+    bool current = false;  // nothing better came since
+  };
+
+  template <class T, class Ask>
+  void run(Operation operation, Ask ask, Done<T> done);
+  void start(Operation operation, std::chrono::milliseconds patience, Work work,
+             std::move_only_function<void(bool answered)> done);
+  void give_up(Call& call);
+  void finish(std::shared_ptr<Call> call, const std::optional<RedisFailure>& failure, bool answered);
+  void judge(Operation operation, const std::optional<RedisFailure>& failure);
+  void refuse(Operation operation, const RedisFailure& failure);
+  void lose(const RedisFailure& failure);
+  void probe();
+  void end_probe(const std::optional<RedisFailure>& failure);
+
+  const std::shared_ptr<RedisLinks> links_;
+  const std::shared_ptr<SecretSource> password_;
+  const std::chrono::milliseconds timeout_;
+  const RedisParts parts_;
+  Circuit circuit_;
+  std::string down_because_;
+  std::map<Operation, Refusal> refusals_;
+  Calls calls_;
+  common::Timer probe_timer_;
+  /// For jobs that come back when the store has gone.
+  const std::shared_ptr<RedisStore*> self_ = std::make_shared<RedisStore*>(this);
+};
+
+}  // namespace grantd::daemon

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "common/clock.hpp"
+
+namespace grantd::daemon {
+
+/// Tokens that were dropped or rejected here and must not come back from elsewhere while they are valid, by
+/// their versions. Pure: `now` is an argument.
+class RefusedVersions {
+ public:
+  void add(const std::string& version, common::BootTime expires, common::BootTime now) {
+    std::erase_if(expiries_, [now](const auto& entry) { return entry.second <= now; });
+    if (version.empty() || expires <= now) return;
+    auto& until = expiries_[version];
+    until = std::max(until, expires);
+  }
+  /// The server itself gave the token once more.
+  void forgive(const std::string& version) { expiries_.erase(version); }
+  bool has(const std::string& version, common::BootTime now) const {
+    const auto found = expiries_.find(version);
+    return found != expiries_.end() && now < found->second;
+  }
+
+ private:
+  std::map<std::string, common::BootTime> expiries_;
+};
+
+}  // namespace grantd::daemon

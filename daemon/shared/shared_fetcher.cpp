@@ -1,0 +1,57 @@
+// Who the definition is and which keys there are is looked at anew for each fetch: files change.
+#include "daemon/shared/shared_fetcher.hpp"
+
+#include <utility>
+
+#include "daemon/shared/shared_flight.hpp"
+
+namespace grantd::daemon {
+
+SharedFetcher::SharedFetcher(std::shared_ptr<SharedCache> cache, std::shared_ptr<TokenFetcher> server,
+                             std::shared_ptr<const config::ClientSettings> settings,
+                             EndpointCredentials credentials)
+    : cache_(std::move(cache)),
+      server_(std::move(server)),
+      settings_(std::move(settings)),
+      identity_(settings_, std::move(credentials), cache_->parts().log) {}
+
+void SharedFetcher::fetch(const Variant& variant, std::shared_ptr<const FetchWish> wish, Done done) {
+  auto keys = cache_->keys();
+  auto identity = keys ? identity_.current() : std::nullopt;
+  if (!identity) return server_->fetch(variant, std::move(wish), std::move(done));
+  auto flight =
+      std::make_shared<SharedFlight>(cache_, SharedFlight::Order{.client = settings_->name,
+                                                                 .variant = variant,
+                                                                 .wish = std::move(wish),
+                                                                 .identity = *std::move(identity),
+                                                                 .keys = std::move(keys),
+                                                                 .server = server_,
+                                                                 .patience = settings_->request_timeout,
+                                                                 .done = std::move(done)});
+  flight->begin();
+}
+
+void SharedFetcher::fetch_with_assertion(const Variant& variant, common::Secret assertion, Done done) {
+  server_->fetch_with_assertion(variant, std::move(assertion), std::move(done));
+}
+
+void SharedFetcher::drop(std::vector<DroppedToken> tokens, Dropped done) {
+  const auto& [timers, entropy, log, metrics, memory] = cache_->parts();
+  for (const DroppedToken& token : tokens) {
+    memory.refused.add(token.version, token.expires, timers.now());
+    for (const auto& flight : memory.under_way) {
+      if (flight->is_for(settings_->name, token.variant)) flight->keep_to_itself();
+    }
+  }
+  const auto keys = cache_->keys();
+  const auto identity = keys ? identity_.current() : std::nullopt;
+  if (!identity) return done();
+  std::vector<std::string> names;
+  for (const DroppedToken& token : tokens) {
+    for (const SealingKey& key : *keys)
+      names.push_back(entry_name(cache_->prefix(), key, *identity, token.variant));
+  }
+  cache_->store().erase(std::move(names), std::move(done));
+}
+
+}  // namespace grantd::daemon

@@ -1,0 +1,280 @@
+// The way to a token that somebody on another machine may have, or be getting. Whatever the store cannot do
+// sends the flight on to the server: it never makes an error of its own.
+#include "daemon/shared/shared_flight.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
+
+#include "daemon/cache/refresh_policy.hpp"
+#include "daemon/crypto/base64url.hpp"
+#include "daemon/oauth/dpop_proof.hpp"
+#include "daemon/oauth/token_response.hpp"
+
+namespace grantd::daemon {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// A holder that dies delays the others by this at most.
+constexpr milliseconds lease_duration{2000};
+constexpr milliseconds lease_renewal{600};
+constexpr milliseconds first_pause{10};
+constexpr milliseconds longest_pause{100};
+// By how much machines' clocks may differ.
+constexpr milliseconds clock_difference{30'000};
+constexpr milliseconds shortest_life{1000};
+constexpr int most_writes = 3;
+
+std::vector<std::string> names_of(const SharedCache& cache, const SharedFlight::Order& order) {
+  std::vector<std::string> names;
+  for (const SealingKey& key : *order.keys)
+    names.push_back(entry_name(cache.prefix(), key, order.identity, order.variant));
+  return names;
+}
+
+std::string random_name(common::Entropy& entropy) {
+  std::array<std::byte, 16> bytes{};
+  entropy.fill(bytes);
+  return base64url_encode(bytes);
+}
+
+}  // namespace
+
+// The lease hangs on the least of the names, so that machines that have the keys in another order, in the
+// middle of a rotation, still wait for each other.
+SharedFlight::SharedFlight(std::shared_ptr<SharedCache> cache, Order order)
+    : cache_(std::move(cache)),
+      order_(std::move(order)),
+      names_(names_of(*cache_, order_)),
+      lease_name_(*std::ranges::min_element(names_) + ":lease"),
+      wait_until_(cache_->parts().timers.now() + order_.patience),
+      timer_(cache_->parts().timers,
+             [this] {
+               const auto keep = shared_from_this();
+               state_ == State::asking ? keep_lease() : try_lease();
+             }),
+      pause_(first_pause) {}
+
+void SharedFlight::begin() {
+  cache_->parts().memory.under_way.insert(shared_from_this());
+  refuse_what_was_rejected();
+  if (order_.wish->forced || !cache_->store().available()) return ask_server();
+  look_up();
+}
+
+void SharedFlight::look_up() {
+  cache_->store().look_up(names_, [weak = weak_from_this()](std::optional<StoredEntries> entries) {
+    const auto self = weak.lock();
+    if (!self) return;
+    if (!entries) return self->ask_server();
+    self->looked_up_ = true;
+    if (!self->take(*entries)) self->try_lease();
+  });
+}
+
+// After the lease is decided about, the entries are looked at once more: they may have come in between.
+void SharedFlight::try_lease() {
+  state_ = State::looking;
+  if (holder_.empty()) holder_ = random_name(cache_->parts().entropy);
+  cache_->store().lease(lease(), names_, [weak = weak_from_this()](std::optional<Leased> leased) {
+    const auto self = weak.lock();
+    if (!self) return;
+    if (!leased) return self->ask_server();
+    self->leased_ = leased->got;
+    if (self->take(leased->entries)) return;
+    if (leased->got || self->now() >= self->wait_until_) return self->ask_server();
+    self->pause();
+  });
+}
+
+void SharedFlight::pause() {
+  state_ = State::pausing;
+  const std::chrono::duration<double, std::milli> length{static_cast<double>(pause_.count()) *
+                                                         (0.5 + 0.5 * cache_->parts().entropy.uniform())};
+  pause_ = std::min(pause_ * 3 / 2, longest_pause);
+  const auto until = now() + std::chrono::duration_cast<common::BootClock::duration>(length);
+  timer_.arm(std::min(until, wait_until_));
+}
+
+void SharedFlight::ask_server() {
+  state_ = State::asking;
+  asked_ = now();
+  if (looked_up_) cache_->parts().metrics.looked_up(false);
+  if (leased_) timer_.arm_after(lease_renewal);
+  order_.server->fetch(order_.variant, order_.wish, [weak = weak_from_this()](FetchResult result) {
+    if (const auto self = weak.lock()) self->land(std::move(result));
+  });
+}
+
+void SharedFlight::keep_lease() {
+  cache_->store().extend(lease());
+  timer_.arm_after(lease_renewal);
+}
+
+void SharedFlight::land(FetchResult result) {
+  state_ = State::writing;
+  timer_.disarm();
+  if (!result) {
+    end_lease();
+    leave();
+    return answer(std::move(result));
+  }
+  result->term = TokenGrant::Term{asked_, asked_ + std::max(result->lifetime, std::chrono::seconds{0})};
+  cache_->refused().forgive(result->version);
+  write(*result);
+  answer(std::move(result));
+}
+
+// What was rejected and comes back all the same, and what is there already with an end that is to be trusted,
+// is not written as if it were new.
+void SharedFlight::write(const TokenGrant& grant) {
+  const FetchWish& wish = *order_.wish;
+  const bool is_new = grant.version != found_version_ && !(wish.rejected && grant.version == wish.replaces);
+  const auto left = std::chrono::floor<milliseconds>(grant.term->expires - now());
+  const auto age = std::chrono::duration_cast<common::WallTime::duration>(now() - asked_);
+  if (is_new && !private_ && left >= shortest_life && cache_->store().available()) {
+    auto sealed = seal_entry({.issued = cache_->parts().timers.wall_now() - age,
+                              .lifetime = grant.lifetime,
+                              .type = grant.type,
+                              .access_token = grant.access_token.clone(),
+                              .scope = grant.scope},
+                             order_.keys->front(), names_.front(), cache_->parts().entropy);
+    if (sealed) {
+      sealed_ = *std::move(sealed);
+      sealed_version_ = grant.version;
+      sealed_term_ = *grant.term;
+      return put(found_);
+    }
+  }
+  end_lease();
+  leave();
+}
+
+void SharedFlight::put(std::string expected) {
+  ++writes_;
+  const auto left = std::chrono::floor<milliseconds>(sealed_term_.expires - now());
+  if (left < shortest_life) {
+    end_lease();
+    return leave();
+  }
+  cache_->store().put(
+      {.name = names_.front(), .bytes = sealed_, .expected = std::move(expected), .life = left},
+      [weak = weak_from_this()](std::optional<InTheWay> outcome) {
+        const auto self = weak.lock();
+        if (!self) return;
+        if (outcome && *outcome) return self->judge_what_is_in_the_way(**std::move(outcome));
+        self->end_lease();
+        self->leave();
+      });
+}
+
+// Somebody else wrote meanwhile: it stays if it is as good. If not, or if this flight never looked, it may be
+// an old one.
+void SharedFlight::judge_what_is_in_the_way(std::string bytes) {
+  const auto other = candidate(0, {.bytes = bytes});
+  const bool as_good = other && !cache_->refused().has(other->version, now()) &&
+                       !(order_.wish->rejected && other->version == order_.wish->replaces) &&
+                       (other->version == sealed_version_ ||
+                        (looked_up_ ? other->term.expires + clock_difference > sealed_term_.expires
+                                    : other->term.obtained >= asked_));
+  if (!as_good && writes_ < most_writes) return put(std::move(bytes));
+  end_lease();
+  leave();
+}
+
+void SharedFlight::end_lease() {
+  if (std::exchange(leased_, false)) cache_->store().release(lease());
+}
+
+void SharedFlight::leave() { cache_->parts().memory.under_way.erase(shared_from_this()); }
+
+void SharedFlight::answer(FetchResult result) {
+  if (order_.done) std::exchange(order_.done, nullptr)(std::move(result));
+}
+
+bool SharedFlight::take(const StoredEntries& entries) {
+  refuse_what_was_rejected();
+  found_.clear();
+  found_version_.clear();
+  std::optional<Candidate> best;
+  for (std::size_t i = 0; i < entries.size() && i < names_.size(); ++i) {
+    if (!entries[i]) continue;
+    if (i == 0) found_ = entries[i]->bytes;
+    auto found = candidate(i, *entries[i]);
+    if (!found) continue;
+    if (i == 0) found_version_ = found->version;
+    if (is_wanted(*found) && (!best || best->term.expires < found->term.expires)) best = std::move(found);
+  }
+  if (!best) return false;
+  cache_->parts().metrics.looked_up(true);
+  end_lease();
+  leave();
+  auto grant = grant_of(*std::move(best));
+  const auto left = std::chrono::floor<std::chrono::seconds>(grant.term->expires - now());
+  cache_->parts().log.info("token_shared",
+                           {{"client", order_.client}, {"scope", grant.scope}, {"expires_in", left.count()}});
+  answer(std::move(grant));
+  return true;
+}
+
+void SharedFlight::refuse_what_was_rejected() {
+  const FetchWish& wish = *order_.wish;
+  if (wish.rejected) cache_->refused().add(wish.replaces, wish.expires, now());
+}
+
+std::optional<SharedFlight::Candidate> SharedFlight::candidate(std::size_t key, const StoredEntry& stored) {
+  auto opened = open_entry(stored.bytes, (*order_.keys)[key], names_[key]);
+  if (!opened) {
+    cache_->report(order_.client, names_[key], opened.error());
+    return std::nullopt;
+  }
+  const auto age = std::chrono::floor<milliseconds>(cache_->parts().timers.wall_now() - opened->issued);
+  const bool bound_to_nothing = opened->type == TokenType::dpop && !order_.identity.dpop_key;
+  if (age < -clock_difference || bound_to_nothing) {
+    cache_->report(order_.client, names_[key], bound_to_nothing ? "form" : "future");
+    return std::nullopt;
+  }
+  const auto past = std::max(age, milliseconds{0});
+  auto left = opened->lifetime - past;
+  if (stored.left) left = std::min(left, *stored.left);
+  auto version = token_version(opened->access_token.reveal());
+  return Candidate{.entry = *std::move(opened),
+                   .version = std::move(version),
+                   .term = {.obtained = now() - past, .expires = now() + left}};
+}
+
+bool SharedFlight::is_wanted(const Candidate& candidate) const {
+  const FetchWish& wish = *order_.wish;
+  const auto& [obtained, expires] = candidate.term;
+  const auto least = std::max<common::BootClock::duration>(
+      wish.min_valid, default_min_valid(common::BootTime{}, common::BootTime{candidate.entry.lifetime}));
+  if (expires - now() <= std::max<common::BootClock::duration>(least, milliseconds{0})) return false;
+  if (candidate.version == wish.replaces || cache_->refused().has(candidate.version, now())) return false;
+  if (wish.replaces.empty()) return true;
+  // A newer token of a machine whose clock is behind looks older than it is.
+  return expires > (wish.rejected ? wish.expires - clock_difference : wish.expires);
+}
+
+TokenGrant SharedFlight::grant_of(Candidate candidate) const {
+  TokenGrant grant{.access_token = std::move(candidate.entry.access_token),
+                   .type = candidate.entry.type,
+                   .scope = std::move(candidate.entry.scope),
+                   .version = std::move(candidate.version),
+                   .lifetime = std::chrono::floor<std::chrono::seconds>(candidate.entry.lifetime),
+                   .term = candidate.term,
+                   .shared = true};
+  if (grant.type == TokenType::dpop) {
+    grant.binding = std::make_shared<const TokenBinding>(order_.identity.dpop_key,
+                                                         access_token_hash(grant.access_token.reveal()));
+  }
+  return grant;
+}
+
+LeaseOrder SharedFlight::lease() const {
+  return {.name = lease_name_, .holder = holder_, .duration = lease_duration};
+}
+
+}  // namespace grantd::daemon

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/cache/token_fetcher.hpp"
+#include "daemon/shared/shared_cache.hpp"
+#include "daemon/shared/shared_entry.hpp"
+#include "daemon/shared/sharing_identity.hpp"
+
+namespace grantd::daemon {
+
+/// One token being obtained where others may have it: looked up, waited for, or fetched and written. Owned by
+/// SharedMemory until its end. Loop thread only.
+class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
+ public:
+  struct Order {
+    std::string client;
+    Variant variant;
+    std::shared_ptr<const FetchWish> wish;
+    SharingIdentity identity;
+    std::shared_ptr<const SealingKeys> keys;
+    /// Asked where nobody else has what is wanted.
+    std::shared_ptr<TokenFetcher> server;
+    /// How long a request to the server may take, and how long somebody else's is waited for.
+    std::chrono::milliseconds patience;
+    TokenFetcher::Done done;
+  };
+  SharedFlight(std::shared_ptr<SharedCache> cache, Order order);
+
+  /// Call once.
+  void begin();
+  bool is_for(std::string_view client, const Variant& variant) const {
+    return order_.client == client && order_.variant == variant;
+  }
+  /// What it brings is not to be written: it was asked for before somebody dropped the variant's token.
+  void keep_to_itself() { private_ = true; }
+
+ private:
+  /// An entry as this machine would use it.
+  struct Candidate {
+    SharedEntry entry;
+    std::string version;
+    TokenGrant::Term term;
+  };
+
+  void look_up();
+  void try_lease();
+  void pause();
+  void ask_server();
+  void land(FetchResult result);
+  void keep_lease();
+  void end_lease();
+  void write(const TokenGrant& grant);
+  void put(std::string expected);
+  void judge_what_is_in_the_way(std::string bytes);
+  void leave();
+
+  /// Whether one of the entries does, which is then given to whoever waits.
+  bool take(const StoredEntries& entries);
+  void refuse_what_was_rejected();
+  std::optional<Candidate> candidate(std::size_t key, const StoredEntry& stored);
+  bool is_wanted(const Candidate& candidate) const;
+  TokenGrant grant_of(Candidate candidate) const;
+  void answer(FetchResult result);
+  LeaseOrder lease() const;
+  common::BootTime now() const { return cache_->parts().timers.now(); }
+
+  const std::shared_ptr<SharedCache> cache_;
+  Order order_;
+  const std::vector<std::string> names_;  // one for each key
+  const std::string lease_name_;
+  const common::BootTime wait_until_;
+  std::string holder_{};
+  common::Timer timer_;
+
+  enum class State { looking, pausing, asking, writing } state_ = State::looking;
+  bool leased_ = false;
+  bool private_ = false;
+  bool looked_up_ = false;
+  std::chrono::milliseconds pause_;
+  common::BootTime asked_{};
+  std::string found_{};          // the bytes under the first name
+  std::string found_version_{};  // of that entry, where it is one
+  std::string sealed_{};         // what is being written
+  std::string sealed_version_{};
+  TokenGrant::Term sealed_term_{};
+  int writes_ = 0;
+};
+
+}  // namespace grantd::daemon

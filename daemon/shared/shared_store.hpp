@@ -1,0 +1,67 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace grantd::daemon {
+
+/// What stands under a name.
+struct StoredEntry {
+  std::string bytes{};
+  /// Until the store drops it; none: it says nothing about that.
+  std::optional<std::chrono::milliseconds> left{};
+};
+
+/// By the names that were asked for.
+using StoredEntries = std::vector<std::optional<StoredEntry>>;
+
+/// For how long nobody else should make what is missing.
+struct LeaseOrder {
+  std::string name{};
+  std::string holder{};  // random
+  std::chrono::milliseconds duration{0};
+};
+
+struct Leased {
+  bool got = false;
+  /// As they were once the lease was decided about.
+  StoredEntries entries{};
+};
+
+struct PutOrder {
+  std::string name{};
+  std::string bytes{};
+  /// What may be overwritten; empty: nothing.
+  std::string expected{};
+  std::chrono::milliseconds life{0};
+};
+
+/// What stands in the way instead; nothing: it was written.
+using InTheWay = std::optional<std::string>;
+
+/// Where machines put what they share. Every operation ends within a bound; each `done` is called once, also
+/// from within, with nothing where the store could not do it: then it goes without. Loop thread only.
+class SharedStore {
+ public:
+  virtual ~SharedStore() = default;
+  template <class T>
+  using Done = std::move_only_function<void(std::optional<T>)>;
+
+  /// Whether it makes sense to ask.
+  virtual bool available() const = 0;
+  virtual void look_up(std::vector<std::string> names, Done<StoredEntries> done) = 0;
+  /// Tries to get a lease that nobody has, then looks `names` up.
+  virtual void lease(LeaseOrder order, std::vector<std::string> names, Done<Leased> done) = 0;
+  /// Prolongs a lease that is still its holder's.
+  virtual void extend(LeaseOrder order) = 0;
+  /// Ends one that is still its holder's.
+  virtual void release(LeaseOrder order) = 0;
+  virtual void put(PutOrder order, Done<InTheWay> done) = 0;
+  /// `done` in any case.
+  virtual void erase(std::vector<std::string> names, std::move_only_function<void()> done) = 0;
+};
+
+}  // namespace grantd::daemon

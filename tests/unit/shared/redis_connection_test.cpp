@@ -1,0 +1,147 @@
+#include "daemon/shared/redis_connection.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+
+#include "daemon/shared/redis_operations.hpp"
+
+using namespace grantd;
+using namespace std::chrono_literals;
+using Kind = daemon::RedisFailure::Kind;
+
+namespace {
+
+/// A server that has said all it will ever say before it is asked.
+struct Scripted {
+  Scripted() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.native().copy(address.sun_path, sizeof address.sun_path - 1);
+    REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::listen(listener.get(), 4) == 0);
+    auto opened = daemon::RedisConnection::open(target, {}, clock, clock.now() + 10s);
+    REQUIRE(opened);
+    redis = *std::move(opened);
+    peer = common::UniqueFd{::accept(listener.get(), nullptr, nullptr)};
+  }
+  ~Scripted() { std::filesystem::remove(path); }
+  Scripted(const Scripted&) = delete;
+  Scripted& operator=(const Scripted&) = delete;
+
+  void say(std::string_view bytes) const {
+    REQUIRE(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+            static_cast<ssize_t>(bytes.size()));
+  }
+  std::string heard() const {
+    std::string text(4096, '\0');
+    text.resize(
+        static_cast<std::size_t>(std::max<ssize_t>(::recv(peer.get(), text.data(), text.size(), 0), 0)));
+    return text;
+  }
+
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("grantd-redis-" + std::to_string(::getpid()));
+  common::UniqueFd listener{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  common::SystemClock clock;
+  daemon::RedisAddress target{.server = {.socket = path}};
+  std::unique_ptr<daemon::RedisConnection> redis;
+  common::UniqueFd peer;
+};
+
+}  // namespace
+
+TEST_CASE("redis connection: commands and their answers in order") {
+  Scripted s;
+  s.say("+PONG\r\n-NOPERM no\r\n");
+  CHECK(s.redis->command({"PING"})->is_status("PONG"));
+  const auto refused = s.redis->command({"PING"});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind == Kind::refused);
+  CHECK(refused.error().code == "NOPERM");
+  CHECK(s.heard() == "*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n");
+}
+
+TEST_CASE("redis connection: garbage, an end and silence are told apart") {
+  Scripted s;
+  SUBCASE("garbage") {
+    s.say("HTTP/1.1 200 OK\r\n");
+    CHECK(s.redis->command({"PING"}).error().kind == Kind::garbage);
+  }
+  SUBCASE("the end") {
+    s.peer.reset();
+    CHECK(s.redis->command({"PING"}).error().kind == Kind::unreachable);
+  }
+  SUBCASE("silence") {
+    s.redis->set_deadline(s.clock.now() + 5ms);
+    CHECK(s.redis->command({"PING"}).error().kind == Kind::timed_out);
+  }
+}
+
+TEST_CASE("redis connection: what comes unasked makes it stale") {
+  Scripted s;
+  CHECK_FALSE(s.redis->is_stale());
+  SUBCASE("bytes") { s.say("+OK\r\n"); }
+  SUBCASE("more than was asked for") {
+    s.say("+PONG\r\n+OK\r\n");
+    REQUIRE(s.redis->command({"PING"}));
+  }
+  SUBCASE("the end") { s.peer.reset(); }
+  CHECK(s.redis->is_stale());
+}
+
+TEST_CASE("redis connection: nobody there is told at once") {
+  common::SystemClock clock;
+  daemon::RedisAddress nowhere{.server = {.socket = "/nonexistent/redis.sock"}};
+  const auto opened = daemon::RedisConnection::open(nowhere, {}, clock, clock.now() + 10s);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().kind == Kind::unreachable);
+  CHECK(opened.error().detail.find("/nonexistent/redis.sock") != std::string::npos);
+}
+
+TEST_CASE("redis operations: a look-up takes what is there, and leaves what is refused") {
+  Scripted s;
+  s.say("$3\r\none\r\n:500\r\n$0\r\n\r\n:-2\r\n-WRONGTYPE x\r\n:-1\r\n$3\r\ntwo\r\n:-1\r\n");
+  const auto outcome = daemon::redis_look_up(*s.redis, {"a", "b", "c", "d"});
+  REQUIRE(outcome.value);
+  REQUIRE(outcome.value->size() == 4);
+  CHECK((*outcome.value)[0]->bytes == "one");
+  CHECK((*outcome.value)[0]->left == 500ms);
+  CHECK_FALSE((*outcome.value)[1]);
+  CHECK_FALSE((*outcome.value)[2]);
+  CHECK((*outcome.value)[3]->bytes == "two");
+  CHECK_FALSE((*outcome.value)[3]->left);
+  CHECK(outcome.failure->code == "WRONGTYPE");
+}
+
+TEST_CASE("redis operations: a lease is got or not, and the entries are looked at after it") {
+  Scripted s;
+  const daemon::LeaseOrder order{.name = "l", .holder = "h", .duration = 2s};
+  s.say("+OK\r\n$0\r\n\r\n:-2\r\n$-1\r\n$1\r\nx\r\n:9\r\n");
+  const auto got = daemon::redis_lease(*s.redis, order, {"a"});
+  CHECK(got.value->got);
+  CHECK_FALSE(got.value->entries[0]);
+  const auto not_got = daemon::redis_lease(*s.redis, order, {"a"});
+  CHECK_FALSE(not_got.value->got);
+  CHECK(not_got.value->entries[0]->bytes == "x");
+  CHECK(s.heard().starts_with(
+      "*6\r\n$3\r\nSET\r\n$1\r\nl\r\n$1\r\nh\r\n$2\r\nNX\r\n$2\r\nPX\r\n$4\r\n2000\r\n"));
+}
+
+TEST_CASE("redis operations: a write is done, or told what stands in the way") {
+  Scripted s;
+  const daemon::PutOrder order{.name = "n", .bytes = "new", .expected = "old", .life = 5s};
+  s.say(":1\r\n$5\r\nother\r\n$3\r\nnew\r\n-READONLY x\r\n+OK\r\n");
+  CHECK_FALSE(*daemon::redis_put(*s.redis, order).value);
+  CHECK(**daemon::redis_put(*s.redis, order).value == "other");
+  CHECK_FALSE(*daemon::redis_put(*s.redis, order).value);  // the answer to an earlier try was lost
+  const auto refused = daemon::redis_put(*s.redis, order);
+  CHECK_FALSE(refused.value);
+  CHECK(refused.failure->detail.find("name the primary") != std::string::npos);
+  CHECK(daemon::redis_put(*s.redis, order).failure->kind == Kind::garbage);
+}

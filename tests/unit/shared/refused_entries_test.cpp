@@ -1,0 +1,94 @@
+#include <doctest/doctest.h>
+
+#include "tests/unit/shared/fleet_fixture.hpp"
+
+using namespace grantd;
+using namespace grantd::tests;
+using namespace std::chrono_literals;
+
+TEST_CASE("refused entries: whatever stands under the name, the daemon asks for itself and replaces it") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  const std::string name = f.only_entry();
+  auto& bytes = f.names.values.at(name).bytes;
+  std::string reason = "seal";
+  SUBCASE("a flipped bit") { bytes.back() = static_cast<char>(bytes.back() ^ 1); }
+  SUBCASE("nothing like it") {
+    bytes = "hello";
+    reason = "version";
+  }
+  SUBCASE("another version") {
+    bytes.front() = 2;
+    reason = "version";
+  }
+  SUBCASE("a cut one") { bytes.resize(20); }
+  f.b.ask();
+  CHECK(f.b.server->requests == 1);
+  f.b.succeed("u");
+  CHECK(f.b.take() == "u");
+  CHECK(f.b.metrics.refused.front() == reason);
+  f.a.answers.clear();
+  f.a.ask();
+  CHECK(f.a.take() == "u shared");
+}
+
+TEST_CASE("refused entries: one that belongs to another name is none") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  const std::string first = f.only_entry();
+  f.a.ask({}, {.scope = {"s"}});
+  f.a.succeed("u");
+  for (auto& [name, value] : f.names.values) {
+    if (name != first) value.bytes = f.names.values.at(first).bytes;
+  }
+  f.b.ask({}, {.scope = {"s"}});
+  CHECK(f.b.server->requests == 1);
+  CHECK(f.b.metrics.refused.front() == "seal");
+}
+
+TEST_CASE("refused entries: one of a daemon with other keys under this name is none") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  const std::string name = f.only_entry();
+  Machine stranger{f.time, f.names, f.entropy, second_key};
+  stranger.ask();
+  stranger.succeed("x");
+  for (const auto& [other, value] : f.names.values) {
+    if (other != name) f.names.values.at(name).bytes = value.bytes;
+  }
+  f.b.ask();
+  CHECK(f.b.server->requests == 1);
+  CHECK(f.b.metrics.refused.front() == "seal");
+}
+
+TEST_CASE("refused entries: each is counted, and logged once") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  const std::string name = f.only_entry();
+  f.b.store->refuses_writes = true;
+  for (int i = 0; i < 3; ++i) {
+    f.names.values.at(name).bytes = "\x01nonsense";
+    f.b.ask();
+    f.b.succeed("u");
+  }
+  CHECK(f.b.metrics.refused.size() >= 3);
+  CHECK(f.b.log.count("event=shared_entry_refused client=client name=" + name + " reason=seal") == 1);
+  CHECK_FALSE(f.b.log.has("nonsense"));
+}
+
+TEST_CASE("refused entries: a DPoP token where nothing binds tokens is none") {
+  Fleet f;
+  f.a.ask();
+  f.a.server->finish(daemon::TokenGrant{.access_token = common::Secret{"t"},
+                                        .type = daemon::TokenType::dpop,
+                                        .version = version("t"),
+                                        .lifetime = 300s});
+  f.a.store->settle();
+  f.b.ask();
+  CHECK(f.b.server->requests == 1);
+  CHECK(f.b.metrics.refused.front() == "form");
+}
