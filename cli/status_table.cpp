@@ -56,6 +56,15 @@ Row row_of(const json& client) {
   return row;
 }
 
+// Nothing where no shared cache is configured.
+std::string shared_cache_line(const json& document) {
+  const auto found = document.find("shared_cache");
+  if (found == document.end() || !found->is_object()) return {};
+  std::string line = "shared cache: " + printable(member(*found, "state"));
+  if (const auto error = member(*found, "last_error"); !error.empty()) line += ": " + printable(error);
+  return "\n" + line + "\n";
+}
+
 // Columns on a terminal, taking every character to be one wide.
 std::size_t width(std::string_view cell) {
   return static_cast<std::size_t>(
@@ -100,7 +109,7 @@ std::string status_table(std::string_view document_text) {
     table += row[columns - 1];
     table += '\n';
   }
-  return table;
+  return table + shared_cache_line(document);
 }
 
 }  // namespace grantd::cli

@@ -27,6 +27,17 @@ TEST_CASE("grantctl status: a table with a line a definition, in columns") {
         "token_request_rejected: invalid_client\n");
 }
 
+TEST_CASE("grantctl status: a line about the shared cache, where there is one") {
+  const auto line = [](std::string_view shared) {
+    const std::string table =
+        cli::status_table(R"({"clients":[],"shared_cache":)" + std::string{shared} + "}");
+    return table.substr(table.find('\n') + 1);
+  };
+  CHECK(line(R"({"state":"up","last_error":null})") == "\nshared cache: up\n");
+  CHECK(line(R"({"state":"down","last_error":"no \u001b answer"})") ==
+        "\nshared cache: down: no \\x1b answer\n");
+}
+
 TEST_CASE("grantctl status: what a server wrote cannot act on the terminal") {
   const std::string table =
       cli::status_table(R"({"clients":[{"name":"x\u001b[2J\n","scope":"é\u0085","state":5}]})");
