@@ -69,6 +69,7 @@ struct App::State {
   bool ready() const;
   bool is_admin(const PeerIdentity& peer) { return catalog.now->admins.admits(peer, loop.timers().now()); }
   std::vector<ClientFigures> client_figures() const;
+  std::optional<bool> shared_cache_in_use() const;
 
   AppParts parts;
   Loop loop{parts.clock};
@@ -278,6 +279,12 @@ std::vector<ClientFigures> App::State::client_figures() const {
   return list;
 }
 
+std::optional<bool> App::State::shared_cache_in_use() const {
+  const auto status = shared.status();
+  if (!status) return std::nullopt;
+  return status->state == SharedCacheStatus::State::up;
+}
+
 App::App(AppParts parts, std::filesystem::path file)
     : state_(std::make_unique<State>(parts, std::move(file))) {}
 App::~App() = default;
@@ -291,6 +298,7 @@ std::expected<void, std::string> App::run(Configuration configuration) {
   state.pages.close_untaken();
   state.kept_tokens.drop_untaken();
   state.metrics.on_collect_clients([&state] { return state.client_figures(); });
+  state.metrics.on_collect_shared_cache([&state] { return state.shared_cache_in_use(); });
   if (auto opened = state.open_sockets(std::move(*passed), configuration.settings->daemon); !opened)
     return opened;
   state.watch_signals();

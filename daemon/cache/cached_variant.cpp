@@ -124,6 +124,7 @@ void CachedVariant::renew_if_due() {
 void CachedVariant::start_flight(FetchWish wish) {
   if (has_valid_token()) {
     wish.replaces = token_->version;
+    wish.obtained = token_->obtained;
     wish.expires = token_->expires;
   }
   flight_ = Flight{.started = now(), .wish = std::make_shared<FetchWish>(std::move(wish))};

@@ -16,7 +16,8 @@ namespace grantd::daemon {
 struct FetchWish {
   /// The version of the valid token at hand, empty: there is none.
   std::string replaces{};
-  /// When that one expires.
+  /// When that one was obtained, and when it expires.
+  common::BootTime obtained{};
   common::BootTime expires{};
   /// An API refused it.
   bool rejected = false;

@@ -93,8 +93,7 @@ class ApiCounters final : public ApiMetrics {
 class SharedCacheCounters final : public SharedCacheMetrics {
  public:
   explicit SharedCacheCounters(prometheus::Registry& registry)
-      : up_(gauge(registry, metric_names::shared_cache_up, "Whether the shared cache is in use").Add({})),
-        operations_(counter(registry, metric_names::shared_cache_operations,
+      : operations_(counter(registry, metric_names::shared_cache_operations,
                             "Operations on the shared cache by how they ended")),
         lookups_(counter(registry, metric_names::shared_cache_lookups,
                          "Tokens looked for in the shared cache by whether it had them")),
@@ -109,7 +108,6 @@ class SharedCacheCounters final : public SharedCacheMetrics {
     for (const char* reason : {"version", "seal", "form", "future"}) refused_.Add({{"reason", reason}});
   }
 
-  void up(bool up) override { up_.Set(up ? 1 : 0); }
   void operation(std::string_view operation, std::string_view result) override {
     operations_.Add({{"operation", std::string{operation}}, {"result", std::string{result}}}).Increment();
   }
@@ -119,7 +117,6 @@ class SharedCacheCounters final : public SharedCacheMetrics {
   }
 
  private:
-  prometheus::Gauge& up_;
   CounterFamily& operations_;
   CounterFamily& lookups_;
   CounterFamily& refused_;
@@ -187,9 +184,11 @@ struct Metrics::State {
   std::map<std::string, ApiCounters> apis;
   std::unique_ptr<SharedCacheCounters> shared_cache;
   std::function<std::vector<ClientFigures>()> client_source;
+  std::function<std::optional<bool>()> shared_cache_source;
 
   prometheus::MetricFamily token_requests() const;
   void add_client_figures(Families& families) const;
+  void add_shared_cache(Families& families) const;
 };
 
 Metrics::Metrics(common::WallTime started) : state_(std::make_unique<State>()) {
@@ -277,10 +276,24 @@ void Metrics::State::add_client_figures(Families& families) const {
   families.push_back(std::move(failing));
 }
 
+void Metrics::on_collect_shared_cache(std::function<std::optional<bool>()> source) {
+  state_->shared_cache_source = std::move(source);
+}
+
+void Metrics::State::add_shared_cache(Families& families) const {
+  const auto in_use = shared_cache_source ? shared_cache_source() : std::nullopt;
+  if (!in_use) return;
+  auto up = family(metric_names::shared_cache_up, "Whether the shared cache is in use",
+                   prometheus::MetricType::Gauge);
+  up.metric.emplace_back().gauge.value = *in_use ? 1 : 0;
+  families.push_back(std::move(up));
+}
+
 std::string Metrics::render() {
   Families families = state_->registry.Collect();
   families.push_back(state_->token_requests());
   state_->add_client_figures(families);
+  state_->add_shared_cache(families);
   return prometheus::TextSerializer{}.Serialize(families);
 }
 

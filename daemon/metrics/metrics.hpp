@@ -38,7 +38,6 @@ class ApiMetrics {
 class SharedCacheMetrics {
  public:
   virtual ~SharedCacheMetrics() = default;
-  virtual void up(bool up) = 0;
   /// One command to the store: `operation` "look_up", "lease", "write" or "delete", `result` "ok", "refused",
   /// "timeout" or "error".
   virtual void operation(std::string_view operation, std::string_view result) = 0;
@@ -82,6 +81,9 @@ class Metrics {
 
   /// `source` is asked at each scrape for all the definitions there are: others have no gauges.
   void on_collect_clients(std::function<std::vector<ClientFigures>()> source);
+
+  /// The same for whether the shared cache is in use; nothing where none is configured.
+  void on_collect_shared_cache(std::function<std::optional<bool>()> source);
 
   /// Prometheus text format 0.0.4.
   std::string render();

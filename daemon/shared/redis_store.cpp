@@ -101,11 +101,9 @@ RedisStore::RedisStore(config::RedisServer server, std::shared_ptr<SecretSource>
       password_(std::move(password)),
       timeout_(timeout),
       parts_(parts),
-      probe_timer_(parts.loop.timers(), [this] { probe(); }) {
-  parts_.metrics.up(true);
-}
+      probe_timer_(parts.loop.timers(), [this] { probe(); }) {}
 
-RedisStore::~RedisStore() { parts_.metrics.up(false); }
+RedisStore::~RedisStore() = default;
 
 void RedisStore::look_up(std::vector<std::string> names, Done<StoredEntries> done) {
   run<StoredEntries>(
@@ -259,7 +257,6 @@ void RedisStore::lose(const RedisFailure& failure) {
   probe_timer_.arm(circuit_.open(parts_.loop.timers().now(), parts_.entropy.uniform()));
   down_because_ = failure.detail;
   parts_.log.warning("shared_cache_down", {{"detail", failure.detail}});
-  parts_.metrics.up(false);
   links_->close_all();
   const Calls pending = std::exchange(calls_, {});
   for (const auto& call : pending) {
@@ -286,7 +283,6 @@ void RedisStore::probe() {
 void RedisStore::end_probe(const std::optional<RedisFailure>& failure) {
   if (!failure) {
     circuit_.close();
-    parts_.metrics.up(true);
     return parts_.log.info("shared_cache_up");
   }
   probe_timer_.arm(circuit_.open(parts_.loop.timers().now(), parts_.entropy.uniform()));

@@ -254,8 +254,10 @@ bool SharedFlight::is_wanted(const Candidate& candidate) const {
   if (expires - now() <= std::max<common::BootClock::duration>(least, milliseconds{0})) return false;
   if (candidate.version == wish.replaces || cache_->refused().has(candidate.version, now())) return false;
   if (wish.replaces.empty()) return true;
-  // A newer token of a machine whose clock is behind looks older than it is.
-  return expires > (wish.rejected ? wish.expires - clock_difference : wish.expires);
+  // A server may have begun to give shorter lives. And a newer token of a machine whose clock is behind looks
+  // older than it is.
+  return obtained > wish.obtained + clock_difference ||
+         expires > (wish.rejected ? wish.expires - clock_difference : wish.expires);
 }
 
 TokenGrant SharedFlight::grant_of(Candidate candidate) const {

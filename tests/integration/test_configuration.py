@@ -119,8 +119,8 @@ wrong = {
     "key twice": ("client_id = 'b'", "", ""),
     "table twice": ("[clients.a]\nscope='x'", "", ""),
     "broken text": ("scope = [", "", ""),
-    # what a later version will do is refused, not ignored
-    "shared cache": ("[cache]\nshared='redis://127.0.0.1'", "cache", "not supported yet"),
+    "shared cache without a port": ("[cache]\nshared='redis://127.0.0.1'\nkey_file='/k'", "cache.shared", "redis://"),
+    "shared cache without keys": ("[cache]\nshared='redis://127.0.0.1:6379'", "cache.key_file", "required"),
 }
 
 

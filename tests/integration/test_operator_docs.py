@@ -11,6 +11,7 @@ import pytest
 
 from authorization_server import answer, close, hang, oauth_error, token
 from grantd import api, check, client, control_program, daemon_program, new_secret, until
+from shared_cache import new_key
 
 root = Path(__file__).parents[2]
 guide = (root / "docs/operations.md").read_text()
@@ -37,12 +38,15 @@ def quoted(cell):
 
 
 @pytest.fixture
-def exported(start_daemon, authorization_server, api_server):
+def exported(start_daemon, directory, authorization_server, api_server):
     """{metric: (kind, {label: values})} of a daemon to which everything happened that it counts."""
     outcomes = {"ok": token(), "refused": oauth_error("invalid_scope"), "missing": answer(404), "closed": close(),
                 "odd": answer(200, body="[]"), "silent": hang()}
+    key_file = directory / "cache-keys"
+    key_file.write_text(new_key() + "\n")
     daemon = start_daemon({"clients": {name: client(authorization_server, request_timeout="2s") for name in outcomes},
-                           "apis": {"x": api(api_server, "ok")}})
+                           "apis": {"x": api(api_server, "ok")},
+                           "cache": {"shared": "redis+unix:///nonexistent", "key_file": key_file}})
     for name, given in outcomes.items():
         authorization_server.otherwise = given
         daemon.get_token(name)
@@ -83,7 +87,9 @@ def test_the_guide_lists_exactly_the_exported_metrics(exported):
 def test_the_guide_names_every_result_source_and_event(exported):
     for metric, label in (("grantd_token_requests_total", "result"), ("grantd_tokens_served_total", "source"),
                           ("grantd_audit_events_total", "event"), ("grantd_reloads_total", "result"),
-                          ("grantd_pages_withheld_total", "reason")):
+                          ("grantd_pages_withheld_total", "reason"),
+                          ("grantd_shared_cache_lookups_total", "result"), ("grantd_shared_cache_operations_total", "result"),
+                          ("grantd_shared_cache_refused_entries_total", "reason")):
         assert listed()[metric][1][label] == exported[metric][1][label], metric
 
 

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+using grantd::daemon::base64_decode;
 using grantd::daemon::base64_encode;
 using grantd::daemon::base64url_decode;
 using grantd::daemon::base64url_encode;
@@ -55,4 +56,15 @@ TEST_CASE("base64: Basic credentials are padded") {
   CHECK(base64_encode("fo").reveal() == "Zm8=");
   CHECK(base64_encode("foo").reveal() == "Zm9v");
   CHECK(base64_encode("Aladdin:open sesame").reveal() == "QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+}
+
+TEST_CASE("base64: padded text of the standard alphabet, and nothing else, is decoded") {
+  CHECK(base64_decode("")->reveal().empty());
+  CHECK(base64_decode("Zg==")->reveal() == "f");
+  CHECK(base64_decode("Zm8=")->reveal() == "fo");
+  CHECK(base64_decode("+/+/")->reveal() == "\xfb\xff\xbf");
+  for (const char* text : {"Zg", "Zg=", "Zg===", "Zh==", "-_-_", "=", "====", "Zm9v\n", "Z===", "Zg==Zg=="}) {
+    CAPTURE(text);
+    CHECK_FALSE(base64_decode(text));
+  }
 }

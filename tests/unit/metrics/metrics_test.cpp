@@ -25,7 +25,7 @@ std::string sample(Metrics& metrics, const std::string& name) {
 TEST_CASE("metrics: a client shows zeros before anything happened") {
   Metrics metrics{start};
   metrics.client("catalog.client");
-  for (const char* source : {"cache", "fetched", "renewing"}) {
+  for (const char* source : {"cache", "fetched", "renewing", "shared"}) {
     CHECK(sample(metrics, std::string{"grantd_tokens_served_total{client=\"catalog.client\",source=\""} +
                               source + "\"}") == "0");
   }
@@ -48,6 +48,35 @@ TEST_CASE("metrics: tokens served are counted by client and source") {
   CHECK(sample(metrics, "grantd_tokens_served_total{client=\"a\",source=\"fetched\"}") == "1");
   CHECK(sample(metrics, "grantd_tokens_served_total{client=\"a\",source=\"renewing\"}") == "0");
   CHECK(sample(metrics, "grantd_tokens_served_total{client=\"b\",source=\"renewing\"}") == "1");
+}
+
+TEST_CASE("metrics: the shared cache shows zeros from the moment it is there, and then what happens") {
+  Metrics metrics{start};
+  CHECK(metrics.render().find("grantd_shared_cache") == std::string::npos);
+  auto& shared = metrics.shared_cache();
+  CHECK(sample(metrics, "grantd_shared_cache_operations_total{operation=\"write\",result=\"refused\"}") ==
+        "0");
+  CHECK(sample(metrics, "grantd_shared_cache_refused_entries_total{reason=\"seal\"}") == "0");
+  shared.looked_up(true);
+  shared.operation("write", "refused");
+  shared.entry_refused("seal");
+  CHECK(&metrics.shared_cache() == &shared);
+  CHECK(sample(metrics, "grantd_shared_cache_lookups_total{result=\"hit\"}") == "1");
+  CHECK(sample(metrics, "grantd_shared_cache_lookups_total{result=\"miss\"}") == "0");
+  CHECK(sample(metrics, "grantd_shared_cache_operations_total{operation=\"write\",result=\"refused\"}") ==
+        "1");
+  CHECK(sample(metrics, "grantd_shared_cache_refused_entries_total{reason=\"seal\"}") == "1");
+}
+
+TEST_CASE("metrics: whether the shared cache is in use is asked at each scrape") {
+  Metrics metrics{start};
+  std::optional<bool> in_use;
+  metrics.on_collect_shared_cache([&in_use] { return in_use; });
+  CHECK(metrics.render().find("grantd_shared_cache_up") == std::string::npos);
+  in_use = true;
+  CHECK(sample(metrics, "grantd_shared_cache_up") == "1");
+  in_use = false;
+  CHECK(sample(metrics, "grantd_shared_cache_up") == "0");
 }
 
 TEST_CASE("metrics: a client asked for again goes on counting") {

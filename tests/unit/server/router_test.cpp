@@ -100,6 +100,20 @@ TEST_CASE("clients: a caller sees what it may use, an administrator everything, 
   CHECK(answer.body.find("precious") == std::string::npos);
 }
 
+TEST_CASE("clients: the shared cache stands beside them, where there is one") {
+  LocalApiFixture f;
+  CHECK_FALSE(LocalApiFixture::document(f.ask(get("/v1/clients"))).contains("shared_cache"));
+  f.shared_cache = daemon::SharedCacheStatus{.state = daemon::SharedCacheStatus::State::up};
+  auto shown = LocalApiFixture::document(f.ask(get("/v1/clients"))).at("shared_cache");
+  CHECK(shown.at("state") == "up");
+  CHECK(shown.at("last_error").is_null());
+  f.shared_cache =
+      daemon::SharedCacheStatus{.state = daemon::SharedCacheStatus::State::down, .last_error = "no answer"};
+  shown = LocalApiFixture::document(f.ask(get("/v1/clients"))).at("shared_cache");
+  CHECK(shown.at("state") == "down");
+  CHECK(shown.at("last_error") == "no answer");
+}
+
 TEST_CASE("clients: a failing one shows its last error") {
   LocalApiFixture f;
   auto& definition = f.add("a");

@@ -32,7 +32,6 @@ class CountingEntropy final : public common::Entropy {
 };
 
 struct CountedSharing final : daemon::SharedCacheMetrics {
-  void up(bool) override {}
   void operation(std::string_view, std::string_view) override {}
   void looked_up(bool hit) override { ++(hit ? hits : misses); }
   void entry_refused(std::string_view reason) override { refused.emplace_back(reason); }

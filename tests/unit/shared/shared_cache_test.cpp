@@ -94,6 +94,20 @@ TEST_CASE("shared cache: a renewal takes what is newer, and asks where nothing i
   CHECK(f.a.server->requests == 1);
 }
 
+TEST_CASE("shared cache: a newer token with a shorter life is newer all the same") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("one", 1000s);
+  f.b.ask();
+  const daemon::FetchWish renewal{
+      .replaces = version("one"), .obtained = f.a.last.term->obtained, .expires = f.a.last.term->expires};
+  f.time.advance(500s);
+  f.b.ask(renewal);
+  f.b.succeed("two", 100s);
+  f.a.ask(renewal);
+  CHECK(f.a.answers.back() == "two shared");
+}
+
 TEST_CASE("shared cache: a server that gives the same token until it ends moves that end for nobody") {
   Fleet f;
   f.a.ask();
