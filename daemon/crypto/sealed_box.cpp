@@ -21,10 +21,10 @@ using Kdf = std::unique_ptr<EVP_KDF, FreeWith<&EVP_KDF_free>>;
 using KdfContext = std::unique_ptr<EVP_KDF_CTX, FreeWith<&EVP_KDF_CTX_free>>;
 using Bytes = std::vector<unsigned char, common::WipingAllocator<unsigned char>>;
 
-const unsigned char* data_of(std::string_view bytes) {
+const unsigned char* start_of(std::string_view bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
 }
-int size_of(std::string_view bytes) { return static_cast<int>(bytes.size()); }
+int length_of(std::string_view bytes) { return static_cast<int>(bytes.size()); }
 
 std::string_view text_of(const Bytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -47,15 +47,15 @@ std::string seal(const common::Secret& key, std::string_view nonce, std::string_
   Bytes cipher(plain.size());
   std::array<unsigned char, seal_tag_size> tag{};
   int size = 0;
-  expect(
-      nonce.size() == seal_nonce_size && context &&
-          EVP_EncryptInit_ex2(context.get(), EVP_aes_256_gcm(), data_of(key.reveal()), data_of(nonce),
-                              nullptr) == 1 &&
-          EVP_EncryptUpdate(context.get(), nullptr, &size, data_of(associated), size_of(associated)) == 1 &&
-          EVP_EncryptUpdate(context.get(), cipher.data(), &size, data_of(plain), size_of(plain)) == 1 &&
-          EVP_EncryptFinal_ex(context.get(), nullptr, &size) == 1 &&
-          EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, seal_tag_size, tag.data()) == 1,
-      "seal with AES-256-GCM");
+  expect(nonce.size() == seal_nonce_size && context &&
+             EVP_EncryptInit_ex2(context.get(), EVP_aes_256_gcm(), start_of(key.reveal()), start_of(nonce),
+                                 nullptr) == 1 &&
+             EVP_EncryptUpdate(context.get(), nullptr, &size, start_of(associated), length_of(associated)) ==
+                 1 &&
+             EVP_EncryptUpdate(context.get(), cipher.data(), &size, start_of(plain), length_of(plain)) == 1 &&
+             EVP_EncryptFinal_ex(context.get(), nullptr, &size) == 1 &&
+             EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, seal_tag_size, tag.data()) == 1,
+         "seal with AES-256-GCM");
   std::string sealed{nonce};
   sealed.append(text_of(cipher));
   sealed.append(reinterpret_cast<const char*>(tag.data()), tag.size());
@@ -72,12 +72,12 @@ std::optional<common::Secret> open_sealed(const common::Secret& key, std::string
   const CipherContext context{EVP_CIPHER_CTX_new()};
   Bytes plain(cipher.size());
   int size = 0;
-  expect(context && EVP_DecryptInit_ex2(context.get(), EVP_aes_256_gcm(), data_of(key.reveal()),
-                                        data_of(nonce), nullptr) == 1,
+  expect(context && EVP_DecryptInit_ex2(context.get(), EVP_aes_256_gcm(), start_of(key.reveal()),
+                                        start_of(nonce), nullptr) == 1,
          "open with AES-256-GCM");
   const bool intact =
-      EVP_DecryptUpdate(context.get(), nullptr, &size, data_of(associated), size_of(associated)) == 1 &&
-      EVP_DecryptUpdate(context.get(), plain.data(), &size, data_of(cipher), size_of(cipher)) == 1 &&
+      EVP_DecryptUpdate(context.get(), nullptr, &size, start_of(associated), length_of(associated)) == 1 &&
+      EVP_DecryptUpdate(context.get(), plain.data(), &size, start_of(cipher), length_of(cipher)) == 1 &&
       EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG, seal_tag_size, tag.data()) == 1 &&
       EVP_DecryptFinal_ex(context.get(), nullptr, &size) == 1;
   if (!intact) {

@@ -19,7 +19,7 @@ namespace grantd::daemon {
 
 namespace {
 
-using Kind = RedisFailure::Kind;
+using FailureKind = RedisFailure::Kind;
 
 struct Advice {
   std::string_view code;
@@ -58,13 +58,13 @@ std::expected<common::UniqueFd, std::string> connect_to_path(const std::filesyst
 }
 
 std::unexpected<RedisFailure> unreachable(std::string detail) {
-  return std::unexpected{RedisFailure{.kind = Kind::unreachable, .detail = std::move(detail)}};
+  return std::unexpected{RedisFailure{.kind = FailureKind::unreachable, .detail = std::move(detail)}};
 }
 
 }  // namespace
 
 RedisFailure refused_by_redis(std::string_view code) {
-  RedisFailure failure{.kind = Kind::refused, .code = std::string{code}};
+  RedisFailure failure{.kind = FailureKind::refused, .code = std::string{code}};
   failure.detail = "Redis answered " + failure.code;
   const auto found = std::ranges::find(advice, code, &Advice::code);
   if (found != std::ranges::end(advice)) failure.detail.append(": ").append(found->sentence);
@@ -81,7 +81,7 @@ RedisResult<std::unique_ptr<RedisConnection>> RedisConnection::open(RedisAddress
                     : connect_to_path(server.socket);
   if (!socket) {
     const bool late = clock.now() >= deadline;
-    return std::unexpected{RedisFailure{.kind = late ? Kind::timed_out : Kind::unreachable,
+    return std::unexpected{RedisFailure{.kind = late ? FailureKind::timed_out : FailureKind::unreachable,
                                         .detail = std::move(socket.error())}};
   }
   std::unique_ptr<RedisConnection> connection{new RedisConnection{*std::move(socket), clock, deadline}};
@@ -92,7 +92,7 @@ RedisResult<std::unique_ptr<RedisConnection>> RedisConnection::open(RedisAddress
       address.tls = *std::move(made);
     }
     if (auto secured = connection->socket_.secure(*address.tls); !secured) {
-      const auto kind = connection->socket_.timed_out() ? Kind::timed_out : Kind::unreachable;
+      const auto kind = connection->socket_.timed_out() ? FailureKind::timed_out : FailureKind::unreachable;
       return std::unexpected{
           RedisFailure{.kind = kind, .detail = "TLS to Redis: " + std::move(secured.error())}};
     }
@@ -145,8 +145,8 @@ RedisResult<RedisReply> RedisConnection::receive() {
     if (!got || *got == 0) return std::unexpected{broken("ended the connection")};
     if (!reader_.feed({block.data(), *got})) break;
   }
-  return std::unexpected{
-      RedisFailure{.kind = Kind::garbage, .detail = "what answers there is no Redis, or says far too much"}};
+  return std::unexpected{RedisFailure{.kind = FailureKind::garbage,
+                                      .detail = "what answers there is no Redis, or says far too much"}};
 }
 
 RedisResult<RedisReply> RedisConnection::command(Words words) {
@@ -157,8 +157,8 @@ RedisResult<RedisReply> RedisConnection::command(Words words) {
 }
 
 RedisFailure RedisConnection::broken(std::string_view what) const {
-  if (socket_.timed_out()) return {.kind = Kind::timed_out, .detail = "Redis did not answer in time"};
-  return {.kind = Kind::unreachable, .detail = "Redis " + std::string{what}};
+  if (socket_.timed_out()) return {.kind = FailureKind::timed_out, .detail = "Redis did not answer in time"};
+  return {.kind = FailureKind::unreachable, .detail = "Redis " + std::string{what}};
 }
 
 }  // namespace grantd::daemon

@@ -7,7 +7,7 @@ namespace grantd::daemon {
 
 namespace {
 
-using Kind = RedisReply::Kind;
+using ReplyKind = RedisReply::Kind;
 
 // What is no text, too large or as expected is overwritten; anything else stays and is the answer.
 constexpr std::string_view put_script =
@@ -36,7 +36,7 @@ RedisOutcome<bool> change_lease(RedisConnection& redis, std::string_view script,
   const auto reply =
       redis.command({"EVAL", script, "1", order.name, order.holder, std::to_string(order.duration.count())});
   if (!reply) return {.failure = reply.error()};
-  if (!reply->is(Kind::number)) return {.failure = unexpected_reply()};
+  if (!reply->is(ReplyKind::number)) return {.failure = unexpected_reply()};
   return {.value = reply->number == 1};
 }
 
@@ -55,13 +55,14 @@ RedisOutcome<StoredEntries> redis_look_up(RedisConnection& redis, const std::vec
     const auto left = redis.receive();
     if (!left) return {.failure = left.error()};
     auto& entry = entries.emplace_back();
-    if (text->is(Kind::error)) {
+    if (text->is(ReplyKind::error)) {
       outcome.failure = refused_by_redis(text->text);
-    } else if (!text->is(Kind::text) || !(left->is(Kind::number) || left->is(Kind::error))) {
+    } else if (!text->is(ReplyKind::text) || !(left->is(ReplyKind::number) || left->is(ReplyKind::error))) {
       return {.failure = unexpected_reply()};
-    } else if (!text->text.empty() && !(left->is(Kind::number) && left->number == -2)) {
+    } else if (!text->text.empty() && !(left->is(ReplyKind::number) && left->number == -2)) {
       entry = StoredEntry{.bytes = std::move(text->text)};
-      if (left->is(Kind::number) && left->number >= 0) entry->left = std::chrono::milliseconds{left->number};
+      if (left->is(ReplyKind::number) && left->number >= 0)
+        entry->left = std::chrono::milliseconds{left->number};
     }
   }
   outcome.value = std::move(entries);
@@ -73,10 +74,10 @@ RedisOutcome<Leased> redis_lease(RedisConnection& redis, const LeaseOrder& order
   const auto reply =
       redis.command({"SET", order.name, order.holder, "NX", "PX", std::to_string(order.duration.count())});
   if (!reply) return {.failure = reply.error()};
-  if (!reply->is(Kind::nil) && !reply->is_status("OK")) return {.failure = unexpected_reply()};
+  if (!reply->is(ReplyKind::nil) && !reply->is_status("OK")) return {.failure = unexpected_reply()};
   auto looked = redis_look_up(redis, names);
   if (!looked.value) return {.failure = std::move(looked.failure)};
-  return {.value = Leased{.got = !reply->is(Kind::nil), .entries = *std::move(looked.value)},
+  return {.value = Leased{.got = !reply->is(ReplyKind::nil), .entries = *std::move(looked.value)},
           .failure = std::move(looked.failure)};
 }
 
@@ -92,8 +93,8 @@ RedisOutcome<InTheWay> redis_put(RedisConnection& redis, const PutOrder& order) 
   auto reply = redis.command({"EVAL", put_script, "1", order.name, order.bytes, order.expected,
                               std::to_string(order.life.count()), last_byte});
   if (!reply) return {.failure = std::move(reply.error())};
-  if (reply->is(Kind::number)) return {.value = InTheWay{}};
-  if (!reply->is(Kind::text)) return {.failure = unexpected_reply()};
+  if (reply->is(ReplyKind::number)) return {.value = InTheWay{}};
+  if (!reply->is(ReplyKind::text)) return {.failure = unexpected_reply()};
   if (reply->text == order.bytes) return {.value = InTheWay{}};
   return {.value = InTheWay{std::move(reply->text)}};
 }
@@ -106,7 +107,7 @@ RedisOutcome<bool> redis_erase(RedisConnection& redis, const std::vector<std::st
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto reply = redis.receive();
     if (!reply) return {.failure = reply.error()};
-    if (reply->is(Kind::error)) outcome = {.value = false, .failure = refused_by_redis(reply->text)};
+    if (reply->is(ReplyKind::error)) outcome = {.value = false, .failure = refused_by_redis(reply->text)};
   }
   return outcome;
 }

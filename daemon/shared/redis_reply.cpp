@@ -15,10 +15,10 @@ namespace grantd::daemon {
 
 namespace {
 
-using Kind = RedisReply::Kind;
+using ReplyKind = RedisReply::Kind;
 
 // The text of an error may repeat what was sent.
-std::string code_of(std::string_view text) {
+std::string error_code_of(std::string_view text) {
   constexpr std::size_t longest_code = 32;
   const auto word = text.substr(0, text.find(' '));
   const auto allowed = [](char c) { return ascii::is_alphanumeric(c) || c == '_'; };
@@ -30,11 +30,11 @@ void* make_text(const redisReadTask* task, char* text, std::size_t size) {
   const std::string_view found{text, size};
   switch (task->type) {
     case REDIS_REPLY_STRING:
-      return new RedisReply{.kind = Kind::text, .text = std::string{found}};
+      return new RedisReply{.kind = ReplyKind::text, .text = std::string{found}};
     case REDIS_REPLY_STATUS:
-      return new RedisReply{.kind = Kind::status, .text = std::string{found}};
+      return new RedisReply{.kind = ReplyKind::status, .text = std::string{found}};
     case REDIS_REPLY_ERROR:
-      return new RedisReply{.kind = Kind::error, .text = code_of(found)};
+      return new RedisReply{.kind = ReplyKind::error, .text = error_code_of(found)};
     default:
       return nullptr;
   }
@@ -46,7 +46,7 @@ redisReplyObjectFunctions make_functions() {
     functions.createString = make_text;
     functions.createArray = [](const redisReadTask*, auto) -> void* { return nullptr; };
     functions.createInteger = [](const redisReadTask*, long long number) -> void* {
-      return new RedisReply{.kind = Kind::number, .number = number};
+      return new RedisReply{.kind = ReplyKind::number, .number = number};
     };
     functions.createNil = [](const redisReadTask*) -> void* { return new RedisReply{}; };
     functions.freeObject = [](void* reply) { delete static_cast<RedisReply*>(reply); };

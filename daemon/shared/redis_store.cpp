@@ -11,7 +11,7 @@ namespace grantd::daemon {
 
 namespace {
 
-using Kind = RedisFailure::Kind;
+using FailureKind = RedisFailure::Kind;
 
 // By Operation.
 constexpr std::array<std::string_view, 5> operation_names{"look_up", "lease", "write", "delete", "probe"};
@@ -23,14 +23,14 @@ constexpr std::chrono::milliseconds probe_patience{3000};
 bool ends_everything(const RedisFailure& failure) {
   constexpr std::array<std::string_view, 6> codes{"LOADING",   "BUSY",       "NOAUTH",
                                                   "WRONGPASS", "MASTERDOWN", "DENIED"};
-  return failure.kind != Kind::refused || std::ranges::find(codes, failure.code) != codes.end();
+  return failure.kind != FailureKind::refused || std::ranges::find(codes, failure.code) != codes.end();
 }
 
 std::string_view result_of(const std::optional<RedisFailure>& failure) {
   if (!failure) return "ok";
-  if (failure->kind == Kind::refused) return "refused";
-  if (failure->kind == Kind::not_asked) return "timeout";
-  return failure->kind == Kind::timed_out ? "timeout" : "error";
+  if (failure->kind == FailureKind::refused) return "refused";
+  if (failure->kind == FailureKind::not_asked) return "timeout";
+  return failure->kind == FailureKind::timed_out ? "timeout" : "error";
 }
 
 }  // namespace
@@ -59,10 +59,10 @@ struct RedisStore::Job {
       }
       link.connection->set_deadline(deadline);
       auto failed = work(*link.connection);
-      if (!failed || failed->kind == Kind::refused) return failed;
+      if (!failed || failed->kind == FailureKind::refused) return failed;
       link.connection.reset();
       // What was open may have been closed since: by a server that was restarted, say.
-      if (!std::exchange(reused, false) || failed->kind != Kind::unreachable) return failed;
+      if (!std::exchange(reused, false) || failed->kind != FailureKind::unreachable) return failed;
     }
   }
 
@@ -74,7 +74,7 @@ struct RedisStore::Job {
       return std::nullopt;
     }
     // Without a greeting nothing else is answered.
-    if (opened.error().kind == Kind::refused) opened.error().kind = Kind::unreachable;
+    if (opened.error().kind == FailureKind::refused) opened.error().kind = FailureKind::unreachable;
     return std::move(opened.error());
   }
 };
@@ -209,7 +209,7 @@ void RedisStore::give_up(Call& call) {
   const bool begun = call.job->begun || call.operation == Operation::probe;
   call.ticket.abandon();
   finish(*call.place,
-         RedisFailure{.kind = begun ? Kind::timed_out : Kind::not_asked,
+         RedisFailure{.kind = begun ? FailureKind::timed_out : FailureKind::not_asked,
                       .detail = begun ? "Redis did not answer in time" : "too many operations at once"},
          false);
 }
@@ -228,9 +228,9 @@ void RedisStore::judge(Operation operation, const std::optional<RedisFailure>& f
   parts_.metrics.operation(operation_names[static_cast<std::size_t>(operation)], result_of(failure));
   if (!failure) {
     if (const auto found = refusals_.find(operation); found != refusals_.end()) found->second.current = false;
-  } else if (failure->kind == Kind::refused && !ends_everything(*failure)) {
+  } else if (failure->kind == FailureKind::refused && !ends_everything(*failure)) {
     refuse(operation, *failure);
-  } else if (failure->kind != Kind::not_asked) {
+  } else if (failure->kind != FailureKind::not_asked) {
     lose(*failure);
   }
 }
@@ -273,7 +273,7 @@ void RedisStore::probe() {
       [](RedisConnection& redis) -> std::optional<RedisFailure> {
         const auto reply = redis.command({"PING"});
         // A user who may not even do that gets an answer.
-        if (reply || (reply.error().kind == Kind::refused && !ends_everything(reply.error())))
+        if (reply || (reply.error().kind == FailureKind::refused && !ends_everything(reply.error())))
           return std::nullopt;
         return reply.error();
       },

@@ -165,7 +165,10 @@ void SharedFlight::put(std::string expected) {
       [weak = weak_from_this()](std::optional<InTheWay> outcome) {
         const auto self = weak.lock();
         if (!self) return;
-        if (outcome && *outcome) return self->judge_what_is_in_the_way(**std::move(outcome));
+        // Dropped while it was on its way: whichever came first, it is gone now.
+        if (self->private_) self->cache_->store().erase(self->names_, [] {});
+        if (!self->private_ && outcome && *outcome)
+          return self->judge_what_is_in_the_way(**std::move(outcome));
         self->end_lease();
         self->leave();
       });

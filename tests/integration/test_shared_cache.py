@@ -86,11 +86,15 @@ def test_a_machine_that_starts_again_finds_the_token(start_fleet, authorization_
     assert authorization_server.count == 1
 
 
-def test_force_renewal_asks_the_server_and_its_result_is_shared(start_fleet, start_daemon, sharing, authorization_server):
+def test_force_renewal_asks_the_server_and_its_result_is_shared(start_fleet, start_daemon, sharing, redis,
+                                                                authorization_server):
     first, second = start_fleet()
     first.get_token("a")
+    entry_names(redis)
+    before = redis.entries()
     forced = second.post_token("a", force_renewal=True).token
     assert authorization_server.count == 2
+    until(lambda: redis.entries() != before)
     assert start_daemon(sharing.configuration()).get_token("a").token == forced
     assert authorization_server.count == 2
 
@@ -153,7 +157,7 @@ def test_keys_are_rotated_in_two_steps_without_a_request(start_fleet, sharing, r
     assert first.get_token("a").token == before
     assert authorization_server.count == 1
     assert first.post_token("a", force_renewal=True).token != before
-    assert len(entry_names(redis)) == 2
+    until(lambda: len(redis.entries()) == 2)
     newer = first.get_token("a").token
     sharing.write_keys(new)
     second.stop()

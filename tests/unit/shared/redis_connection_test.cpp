@@ -13,7 +13,7 @@
 
 using namespace grantd;
 using namespace std::chrono_literals;
-using Kind = daemon::RedisFailure::Kind;
+using FailureKind = daemon::RedisFailure::Kind;
 
 namespace {
 
@@ -62,7 +62,7 @@ TEST_CASE("redis connection: commands and their answers in order") {
   CHECK(s.redis->command({"PING"})->is_status("PONG"));
   const auto refused = s.redis->command({"PING"});
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().kind == Kind::refused);
+  CHECK(refused.error().kind == FailureKind::refused);
   CHECK(refused.error().code == "NOPERM");
   CHECK(s.heard() == "*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n");
 }
@@ -71,15 +71,15 @@ TEST_CASE("redis connection: garbage, an end and silence are told apart") {
   Scripted s;
   SUBCASE("garbage") {
     s.say("HTTP/1.1 200 OK\r\n");
-    CHECK(s.redis->command({"PING"}).error().kind == Kind::garbage);
+    CHECK(s.redis->command({"PING"}).error().kind == FailureKind::garbage);
   }
   SUBCASE("the end") {
     s.peer.reset();
-    CHECK(s.redis->command({"PING"}).error().kind == Kind::unreachable);
+    CHECK(s.redis->command({"PING"}).error().kind == FailureKind::unreachable);
   }
   SUBCASE("silence") {
     s.redis->set_deadline(s.clock.now() + 5ms);
-    CHECK(s.redis->command({"PING"}).error().kind == Kind::timed_out);
+    CHECK(s.redis->command({"PING"}).error().kind == FailureKind::timed_out);
   }
 }
 
@@ -100,7 +100,7 @@ TEST_CASE("redis connection: nobody there is told at once") {
   daemon::RedisAddress nowhere{.server = {.socket = "/nonexistent/redis.sock"}};
   const auto opened = daemon::RedisConnection::open(nowhere, {}, clock, clock.now() + 10s);
   REQUIRE_FALSE(opened);
-  CHECK(opened.error().kind == Kind::unreachable);
+  CHECK(opened.error().kind == FailureKind::unreachable);
   CHECK(opened.error().detail.find("/nonexistent/redis.sock") != std::string::npos);
 }
 
@@ -143,5 +143,5 @@ TEST_CASE("redis operations: a write is done, or told what stands in the way") {
   const auto refused = daemon::redis_put(*s.redis, order);
   CHECK_FALSE(refused.value);
   CHECK(refused.failure->detail.find("name the primary") != std::string::npos);
-  CHECK(daemon::redis_put(*s.redis, order).failure->kind == Kind::garbage);
+  CHECK(daemon::redis_put(*s.redis, order).failure->kind == FailureKind::garbage);
 }

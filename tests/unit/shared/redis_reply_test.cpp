@@ -6,7 +6,7 @@
 
 using grantd::daemon::redis_command;
 using grantd::daemon::RedisReader;
-using Kind = grantd::daemon::RedisReply::Kind;
+using ReplyKind = grantd::daemon::RedisReply::Kind;
 
 namespace {
 
@@ -23,12 +23,12 @@ TEST_CASE("redis reply: the kinds that commands answer with") {
       std::string_view{"+OK\r\n:42\r\n$3\r\na\r\n\r\n$-1\r\n-READONLY You can't write\r\n$0\r\n\r\n"}));
   CHECK(reader.next().value()->is_status("OK"));
   const auto number = reader.next().value().value();
-  CHECK(number.is(Kind::number));
+  CHECK(number.is(ReplyKind::number));
   CHECK(number.number == 42);
   CHECK(reader.next().value()->text == "a\r\n");
-  CHECK(reader.next().value()->is(Kind::nil));
+  CHECK(reader.next().value()->is(ReplyKind::nil));
   const auto error = reader.next().value().value();
-  CHECK(error.is(Kind::error));
+  CHECK(error.is(ReplyKind::error));
   CHECK(error.text == "READONLY");
   CHECK_FALSE(reader.empty());
   CHECK(reader.next().value()->text.empty());

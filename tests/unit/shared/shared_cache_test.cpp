@@ -202,6 +202,17 @@ TEST_CASE("shared cache: what was asked for before a drop is not written after i
   CHECK(f.names.values.empty());
 }
 
+TEST_CASE("shared cache: a drop while the token is being written takes it away all the same") {
+  Fleet f;
+  f.a.ask();
+  f.a.server->succeed("t");  // the write is on its way
+  REQUIRE(f.a.store->pending.size() == 1);
+  f.a.fetcher.drop({{.variant = {}}}, [] {});
+  f.a.store->settle();
+  CHECK(f.names.values.empty());
+  CHECK(f.a.memory.under_way.empty());
+}
+
 TEST_CASE("shared cache: without the store everybody asks for himself, at once") {
   Fleet f;
   f.a.store->up = false;
