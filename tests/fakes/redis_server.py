@@ -1,5 +1,7 @@
-"""A real redis-server for a test, on a Unix socket and on loopback, and what it holds, read over its protocol."""
+"""A real redis-server for a test, on a Unix socket and on loopback, and what it holds, read over its protocol. Another
+program of the kind, valkey-server say, takes its place where $GRANTD_REDIS_SERVER names it."""
 
+import os
 import shutil
 import signal
 import socket
@@ -9,6 +11,7 @@ import time
 from pathlib import Path
 
 patience = 20
+program = os.environ.get("GRANTD_REDIS_SERVER", "redis-server")
 
 
 def free_port():
@@ -49,7 +52,7 @@ class RedisServer:
                     "dir": self.directory, "daemonize": "no"} | self.options
         (self.directory / "redis.conf").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
         with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(["redis-server", self.directory / "redis.conf"], stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([program, self.directory / "redis.conf"], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log)
         deadline = time.monotonic() + patience
         while not self._answers():
