@@ -72,7 +72,7 @@ std::optional<SharedEntry> decode_entry(std::string_view plain) {
   if (*issued > latest || *lifetime == 0 || *lifetime > static_cast<std::uint64_t>(longest_life.count()))
     return std::nullopt;
   if (*type > static_cast<std::uint64_t>(TokenType::dpop)) return std::nullopt;
-  if (token->empty() || token->size() > token_page::largest_token ||
+  if (token->empty() || token->size() > token_page::longest_token ||
       !std::ranges::all_of(*token, ascii::is_visible) || !std::ranges::all_of(*scope, ascii::is_printable))
     return std::nullopt;
   return SharedEntry{.issued = common::WallTime{milliseconds{*issued}},
