@@ -6,9 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <optional>
 
-#include "common/signals_blocked.hpp"
 #include "daemon/app/app.hpp"
 #include "daemon/app/process_hardening.hpp"
 #include "daemon/crypto/wiped_memory.hpp"
@@ -53,9 +51,17 @@ int check(const Arguments& arguments) {
   return EXIT_SUCCESS;
 }
 
+// A reload that is asked for while the configuration is being read comes afterwards: the App takes the
+// signal.
+void hold_back_reloads() {
+  sigset_t reload;
+  ::sigemptyset(&reload);
+  ::sigaddset(&reload, SIGHUP);
+  ::pthread_sigmask(SIG_BLOCK, &reload, nullptr);
+}
+
 int serve(const Arguments& arguments) {
-  // A reload that is asked for before anything can be reloaded comes afterwards.
-  std::optional<grantd::common::SignalsBlocked> starting{std::in_place, SIGHUP};
+  hold_back_reloads();
   auto configuration = grantd::daemon::read_configuration(arguments.config);
   if (!configuration) return print_errors(configuration.error(), stderr_is_journal() ? "<3>" : "");
   const grantd::common::SystemClock clock;
@@ -64,7 +70,6 @@ int serve(const Arguments& arguments) {
   int status = EXIT_SUCCESS;
   {
     grantd::daemon::App app{{clock, entropy, *log}, arguments.config};
-    starting.reset();
     if (const auto served = app.run(std::move(*configuration)); !served) {
       log->error("not_started", {{"detail", served.error()}});
       status = exit_failure;
