@@ -231,13 +231,13 @@ void SharedFlight::refuse_what_was_rejected() {
 std::optional<SharedFlight::Candidate> SharedFlight::candidate(std::size_t key, const StoredEntry& stored) {
   auto opened = open_entry(stored.bytes, (*order_.keys)[key], names_[key]);
   if (!opened) {
-    cache_->report(order_.client, names_[key], opened.error());
+    report(key, opened.error());
     return std::nullopt;
   }
   const auto age = std::chrono::floor<milliseconds>(cache_->parts().timers.wall_now() - opened->issued);
   const bool bound_to_nothing = opened->type == TokenType::dpop && !order_.identity.dpop_key;
   if (age < -clock_difference || bound_to_nothing) {
-    cache_->report(order_.client, names_[key], bound_to_nothing ? "form" : "future");
+    report(key, bound_to_nothing ? "form" : "future");
     return std::nullopt;
   }
   const auto past = std::max(age, milliseconds{0});
@@ -247,6 +247,11 @@ std::optional<SharedFlight::Candidate> SharedFlight::candidate(std::size_t key, 
   return Candidate{.entry = *std::move(opened),
                    .version = std::move(version),
                    .term = {.obtained = now() - past, .expires = now() + left}};
+}
+
+// However often it is looked at while this flight waits.
+void SharedFlight::report(std::size_t key, std::string_view reason) {
+  if (reported_.emplace(key, reason).second) cache_->report(order_.client, names_[key], reason);
 }
 
 bool SharedFlight::is_wanted(const Candidate& candidate) const {

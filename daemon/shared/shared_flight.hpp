@@ -2,7 +2,10 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/cache/token_fetcher.hpp"
@@ -62,6 +65,7 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   bool take(const StoredEntries& entries);
   void refuse_what_was_rejected();
   std::optional<Candidate> candidate(std::size_t key, const StoredEntry& stored);
+  void report(std::size_t key, std::string_view reason);
   bool is_wanted(const Candidate& candidate) const;
   TokenGrant grant_of(Candidate candidate) const;
   void answer(FetchResult result);
@@ -82,9 +86,10 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   bool looked_up_ = false;
   std::chrono::milliseconds pause_;
   common::BootTime asked_{};
-  std::string found_{};          // the bytes under the first name
-  std::string found_version_{};  // of that entry, where it is one
-  std::string sealed_{};         // what is being written
+  std::string found_{};                                            // the bytes under the first name
+  std::string found_version_{};                                    // of that entry, where it is one
+  std::set<std::pair<std::size_t, std::string_view>> reported_{};  // by key
+  std::string sealed_{};                                           // what is being written
   std::string sealed_version_{};
   TokenGrant::Term sealed_term_{};
   int writes_ = 0;
