@@ -174,15 +174,14 @@ void SharedFlight::put(std::string expected) {
       });
 }
 
-// Somebody else wrote meanwhile: it stays if it is as good. If not, or if this flight never looked, it may be
-// an old one.
+// Somebody else wrote meanwhile: it stays if it is as good. If this flight never looked, it may be an old one:
+// the clocks of machines do not tell.
 void SharedFlight::judge_what_is_in_the_way(std::string bytes) {
   const auto other = candidate(0, {.bytes = bytes});
   const bool as_good = other && !cache_->refused().has(other->version, now()) &&
                        !(order_.wish->rejected && other->version == order_.wish->replaces) &&
                        (other->version == sealed_version_ ||
-                        (looked_up_ ? other->term.expires + clock_difference > sealed_term_.expires
-                                    : other->term.obtained >= asked_));
+                        (looked_up_ && other->term.expires + clock_difference > sealed_term_.expires));
   if (!as_good && writes_ < most_writes) return put(std::move(bytes));
   end_lease();
   leave();

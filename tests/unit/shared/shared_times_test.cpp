@@ -56,6 +56,20 @@ TEST_CASE("shared times: clocks that differ by 30 s give nobody more than there 
   }
 }
 
+TEST_CASE("shared times: what was forced replaces what a machine wrote whose clock is ahead") {
+  Fleet f;
+  f.time.clock.set_wall(f.time.clock.wall_now() + 30s);
+  f.a.ask();
+  f.a.succeed("old");
+  f.time.clock.set_wall(f.time.clock.wall_now() - 30s);
+  f.time.advance(1s);
+  f.b.ask({.forced = true});
+  f.b.succeed("forced");
+  f.a.answers.clear();
+  f.a.ask();
+  CHECK(f.a.take() == "forced shared");
+}
+
 TEST_CASE("shared times: an entry from further in the future is refused") {
   Fleet f;
   f.a.ask();
