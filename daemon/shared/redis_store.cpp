@@ -107,14 +107,16 @@ RedisStore::~RedisStore() = default;
 
 void RedisStore::look_up(std::vector<std::string> names, Done<StoredEntries> done) {
   run<StoredEntries>(
-      Operation::look_up,
+      Operation::look_up, timeout_,
       [names = std::move(names)](RedisConnection& redis) { return redis_look_up(redis, names); },
       std::move(done));
 }
 
-void RedisStore::lease(LeaseOrder order, std::vector<std::string> names, Done<Leased> done) {
+void RedisStore::lease(LeaseOrder order, std::vector<std::string> names, common::BootTime since,
+                       Done<Leased> done) {
+  const auto spent = std::chrono::floor<std::chrono::milliseconds>(parts_.loop.timers().now() - since);
   run<Leased>(
-      Operation::lease,
+      Operation::lease, timeout_ - spent,
       [order = std::move(order), names = std::move(names)](RedisConnection& redis) {
         return redis_lease(redis, order, names);
       },
@@ -123,28 +125,28 @@ void RedisStore::lease(LeaseOrder order, std::vector<std::string> names, Done<Le
 
 void RedisStore::extend(LeaseOrder order) {
   run<bool>(
-      Operation::lease,
+      Operation::lease, timeout_,
       [order = std::move(order)](RedisConnection& redis) { return redis_extend(redis, order); },
       [](std::optional<bool>) {});
 }
 
 void RedisStore::release(LeaseOrder order) {
   run<bool>(
-      Operation::lease,
+      Operation::lease, timeout_,
       [order = std::move(order)](RedisConnection& redis) { return redis_release(redis, order); },
       [](std::optional<bool>) {});
 }
 
 void RedisStore::put(PutOrder order, Done<InTheWay> done) {
   run<InTheWay>(
-      Operation::write,
+      Operation::write, timeout_,
       [order = std::move(order)](RedisConnection& redis) { return redis_put(redis, order); },
       std::move(done));
 }
 
 void RedisStore::erase(std::vector<std::string> names, std::move_only_function<void()> done) {
   run<bool>(
-      Operation::erase,
+      Operation::erase, timeout_,
       [names = std::move(names)](RedisConnection& redis) { return redis_erase(redis, names); },
       [done = std::move(done)](std::optional<bool>) mutable { done(); });
 }
@@ -159,11 +161,11 @@ std::string RedisStore::last_error() const {
 
 // The worker writes the value, the loop reads it: but never before the job has come back.
 template <class T, class Ask>
-void RedisStore::run(Operation operation, Ask ask, Done<T> done) {
-  if (!circuit_.closed()) return done(std::nullopt);
+void RedisStore::run(Operation operation, std::chrono::milliseconds patience, Ask ask, Done<T> done) {
+  if (!circuit_.closed() || patience <= std::chrono::milliseconds{0}) return done(std::nullopt);
   auto value = std::make_shared<std::optional<T>>();
   start(
-      operation, timeout_,
+      operation, patience,
       [ask = std::move(ask), value](RedisConnection& redis) {
         RedisOutcome<T> outcome = ask(redis);
         *value = std::move(outcome.value);

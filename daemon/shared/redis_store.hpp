@@ -41,7 +41,8 @@ class RedisStore final : public SharedStore {
 
   bool available() const override { return circuit_.closed(); }
   void look_up(std::vector<std::string> names, Done<StoredEntries> done) override;
-  void lease(LeaseOrder order, std::vector<std::string> names, Done<Leased> done) override;
+  void lease(LeaseOrder order, std::vector<std::string> names, common::BootTime since,
+             Done<Leased> done) override;
   void extend(LeaseOrder order) override;
   void release(LeaseOrder order) override;
   void put(PutOrder order, Done<InTheWay> done) override;
@@ -64,7 +65,7 @@ class RedisStore final : public SharedStore {
   };
 
   template <class T, class Ask>
-  void run(Operation operation, Ask ask, Done<T> done);
+  void run(Operation operation, std::chrono::milliseconds patience, Ask ask, Done<T> done);
   void start(Operation operation, std::chrono::milliseconds patience, Work work,
              std::move_only_function<void(bool answered)> done);
   void give_up(Call& call);

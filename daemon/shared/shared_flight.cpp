@@ -54,7 +54,7 @@ SharedFlight::SharedFlight(std::shared_ptr<SharedCache> cache, Order order)
       timer_(cache_->parts().timers,
              [this] {
                const auto keep = shared_from_this();
-               state_ == State::asking ? keep_lease() : try_lease();
+               state_ == State::asking ? keep_lease() : try_lease(now());
              }),
       pause_(first_pause) {}
 
@@ -66,20 +66,21 @@ void SharedFlight::begin() {
 }
 
 void SharedFlight::look_up() {
-  cache_->store().look_up(names_, [weak = weak_from_this()](std::optional<StoredEntries> entries) {
+  const auto since = now();
+  cache_->store().look_up(names_, [weak = weak_from_this(), since](std::optional<StoredEntries> entries) {
     const auto self = weak.lock();
     if (!self) return;
     if (!entries) return self->ask_server();
     self->looked_up_ = true;
-    if (!self->take(*entries)) self->try_lease();
+    if (!self->take(*entries)) self->try_lease(since);
   });
 }
 
 // After the lease is decided about, the entries are looked at once more: they may have come in between.
-void SharedFlight::try_lease() {
+void SharedFlight::try_lease(common::BootTime since) {
   state_ = State::looking;
   if (holder_.empty()) holder_ = random_name(cache_->parts().entropy);
-  cache_->store().lease(lease(), names_, [weak = weak_from_this()](std::optional<Leased> leased) {
+  cache_->store().lease(lease(), names_, since, [weak = weak_from_this()](std::optional<Leased> leased) {
     const auto self = weak.lock();
     if (!self) return;
     if (!leased) return self->ask_server();
@@ -174,8 +175,8 @@ void SharedFlight::put(std::string expected) {
       });
 }
 
-// Somebody else wrote meanwhile: it stays if it is as good. If this flight never looked, it may be an old one:
-// the clocks of machines do not tell.
+// Somebody else wrote meanwhile: it stays if it is as good. If this flight never looked, it may be an old
+// one: the clocks of machines do not tell.
 void SharedFlight::judge_what_is_in_the_way(std::string bytes) {
   const auto other = candidate(0, {.bytes = bytes});
   const bool as_good = other && !cache_->refused().has(other->version, now()) &&

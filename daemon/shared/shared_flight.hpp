@@ -50,7 +50,8 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   };
 
   void look_up();
-  void try_lease();
+  /// `since`: when whoever waits began to wait for the store.
+  void try_lease(common::BootTime since);
   void pause();
   void ask_server();
   void land(FetchResult result);

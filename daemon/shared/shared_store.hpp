@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "common/clock.hpp"
+
 namespace grantd::daemon {
 
 /// What stands under a name.
@@ -53,8 +55,10 @@ class SharedStore {
   /// Whether it makes sense to ask.
   virtual bool available() const = 0;
   virtual void look_up(std::vector<std::string> names, Done<StoredEntries> done) = 0;
-  /// Tries to get a lease that nobody has, then looks `names` up.
-  virtual void lease(LeaseOrder order, std::vector<std::string> names, Done<Leased> done) = 0;
+  /// Tries to get a lease that nobody has, then looks `names` up. The bound is counted from `since`: of what
+  /// was asked before it, in one wait.
+  virtual void lease(LeaseOrder order, std::vector<std::string> names, common::BootTime since,
+                     Done<Leased> done) = 0;
   /// Prolongs a lease that is still its holder's.
   virtual void extend(LeaseOrder order) = 0;
   /// Ends one that is still its holder's.

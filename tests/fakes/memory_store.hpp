@@ -45,7 +45,8 @@ class MemoryStore final : public daemon::SharedStore {
   void look_up(std::vector<std::string> names, Done<daemon::StoredEntries> done) override {
     later("look_up", std::move(done), [this, names = std::move(names)] { return entries(names); });
   }
-  void lease(daemon::LeaseOrder order, std::vector<std::string> names, Done<daemon::Leased> done) override {
+  void lease(daemon::LeaseOrder order, std::vector<std::string> names, common::BootTime /*since*/,
+             Done<daemon::Leased> done) override {
     later("lease", std::move(done), [this, order = std::move(order), names = std::move(names)] {
       const bool got = names_.find(order.name) == names_.values.end();
       if (got) set(order.name, order.holder, order.duration);
