@@ -29,6 +29,8 @@ RedisFailure unexpected_reply() {
           .detail = "Redis answered with what is no answer to the command"};
 }
 
+// PTTL of what stays for ever.
+constexpr std::int64_t no_end = -1;
 // One byte more than an entry may have shows that it has too many.
 const std::string last_byte = std::to_string(largest_entry);
 
@@ -71,13 +73,22 @@ RedisOutcome<StoredEntries> redis_look_up(RedisConnection& redis, const std::vec
 
 RedisOutcome<Leased> redis_lease(RedisConnection& redis, const LeaseOrder& order,
                                  const std::vector<std::string>& names) {
-  const auto reply =
-      redis.command({"SET", order.name, order.holder, "NX", "PX", std::to_string(order.duration.count())});
+  const std::string duration = std::to_string(order.duration.count());
+  for (const auto& sent : {redis.send({"SET", order.name, order.holder, "NX", "PX", duration}),
+                           redis.send({"PTTL", order.name})})
+    if (!sent) return {.failure = sent.error()};
+  const auto reply = redis.receive();
   if (!reply) return {.failure = reply.error()};
-  if (!reply->is(ReplyKind::nil) && !reply->is_status("OK")) return {.failure = unexpected_reply()};
+  const auto left = redis.receive();
+  if (!left) return {.failure = left.error()};
+  if (reply->is(ReplyKind::error)) return {.failure = refused_by_redis(reply->text)};
+  const bool got = reply->is_status("OK");
+  if (!got && !reply->is(ReplyKind::nil)) return {.failure = unexpected_reply()};
+  const bool usurped = !got && left->is(ReplyKind::number) &&
+                       (left->number == no_end || left->number > order.duration.count());
   auto looked = redis_look_up(redis, names);
   if (!looked.value) return {.failure = std::move(looked.failure)};
-  return {.value = Leased{.got = !reply->is(ReplyKind::nil), .entries = *std::move(looked.value)},
+  return {.value = Leased{.got = got, .usurped = usurped, .entries = *std::move(looked.value)},
           .failure = std::move(looked.failure)};
 }
 

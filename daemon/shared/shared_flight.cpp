@@ -86,7 +86,7 @@ void SharedFlight::try_lease(common::BootTime since) {
     if (!leased) return self->ask_server();
     self->leased_ = leased->got;
     if (self->take(leased->entries)) return;
-    if (leased->got || self->now() >= self->wait_until_) return self->ask_server();
+    if (leased->got || leased->usurped || self->now() >= self->wait_until_) return self->ask_server();
     self->pause();
   });
 }

@@ -29,6 +29,8 @@ struct LeaseOrder {
 
 struct Leased {
   bool got = false;
+  /// Somebody has it for longer than was ordered, or for ever: nobody who keeps to the rules.
+  bool usurped = false;
   /// As they were once the lease was decided about.
   StoredEntries entries{};
 };

@@ -48,9 +48,11 @@ class MemoryStore final : public daemon::SharedStore {
   void lease(daemon::LeaseOrder order, std::vector<std::string> names, common::BootTime /*since*/,
              Done<daemon::Leased> done) override {
     later("lease", std::move(done), [this, order = std::move(order), names = std::move(names)] {
-      const bool got = names_.find(order.name) == names_.values.end();
+      const auto there = names_.find(order.name);
+      const bool got = there == names_.values.end();
+      const bool usurped = !got && there->second.expires > names_.timers.now() + order.duration;
       if (got) set(order.name, order.holder, order.duration);
-      return daemon::Leased{.got = got, .entries = entries(names)};
+      return daemon::Leased{.got = got, .usurped = usurped, .entries = entries(names)};
     });
   }
   void extend(daemon::LeaseOrder order) override {

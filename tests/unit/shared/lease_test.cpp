@@ -55,6 +55,19 @@ TEST_CASE("lease: a holder that dies delays the others by two seconds at most") 
   CHECK(f.b.server->requests == 1);
 }
 
+TEST_CASE("lease: one that lasts longer than any machine asks for delays nobody") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  const std::string name = f.only_entry();
+  f.names.values.clear();
+  f.names.values[name + ":lease"] = {"x", f.time.clock.now() + 1h};
+  f.a.ask();
+  f.b.ask();
+  CHECK(f.a.server->requests == 2);
+  CHECK(f.b.server->requests == 1);
+}
+
 TEST_CASE("lease: a failed request frees it at once, and the error is the holder's alone") {
   Fleet f;
   f.a.ask();

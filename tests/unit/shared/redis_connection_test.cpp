@@ -122,15 +122,30 @@ TEST_CASE("redis operations: a look-up takes what is there, and leaves what is r
 TEST_CASE("redis operations: a lease is got or not, and the entries are looked at after it") {
   Scripted s;
   const daemon::LeaseOrder order{.name = "l", .holder = "h", .duration = 2s};
-  s.say("+OK\r\n$0\r\n\r\n:-2\r\n$-1\r\n$1\r\nx\r\n:9\r\n");
+  s.say("+OK\r\n:2000\r\n$0\r\n\r\n:-2\r\n$-1\r\n:2000\r\n$1\r\nx\r\n:9\r\n");
   const auto got = daemon::redis_lease(*s.redis, order, {"a"});
   CHECK(got.value->got);
   CHECK_FALSE(got.value->entries[0]);
   const auto not_got = daemon::redis_lease(*s.redis, order, {"a"});
   CHECK_FALSE(not_got.value->got);
+  CHECK_FALSE(not_got.value->usurped);
   CHECK(not_got.value->entries[0]->bytes == "x");
   CHECK(s.heard().starts_with(
       "*6\r\n$3\r\nSET\r\n$1\r\nl\r\n$1\r\nh\r\n$2\r\nNX\r\n$2\r\nPX\r\n$4\r\n2000\r\n"));
+}
+
+TEST_CASE(
+    "redis operations: a lease without an end, or with one too late, is nobody's who keeps to the rules") {
+  Scripted s;
+  const daemon::LeaseOrder order{.name = "l", .holder = "h", .duration = 2s};
+  for (const std::string_view left : {":-1", ":2001", ":9223372036854775807"}) {
+    s.say(std::string{"$-1\r\n"}.append(left).append("\r\n$0\r\n\r\n:-2\r\n"));
+    CHECK(daemon::redis_lease(*s.redis, order, {"a"}).value->usurped);
+  }
+  for (const std::string_view left : {":-2", ":0", ":2000", "-NOPERM no", "+OK"}) {
+    s.say(std::string{"$-1\r\n"}.append(left).append("\r\n$0\r\n\r\n:-2\r\n"));
+    CHECK_FALSE(daemon::redis_lease(*s.redis, order, {"a"}).value->usurped);
+  }
 }
 
 TEST_CASE("redis operations: a write is done, or told what stands in the way") {
