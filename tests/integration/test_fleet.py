@@ -17,6 +17,7 @@ pytestmark = pytest.mark.xdist_group("fleet")
 
 scopes = ["catalog", "invoices", "catalog.read"]
 brief = 4  # seconds that tokens of brief clients live
+ahead = 2  # seconds that a renewal begins ahead of expiry
 
 
 def keys(kind):
@@ -36,7 +37,7 @@ class Surroundings:
         key_file.write_text(new_key() + "\n")
         definitions = {
             known["client_id"]: client(self.server, client_id=known["client_id"], client_secret=known["client_secret"],
-                                       scope=scopes[int(known["client_id"][-1])], refresh_before_expiry="2s",
+                                       scope=scopes[int(known["client_id"][-1])], refresh_before_expiry=f"{ahead}s",
                                        max_provoked_requests=100_000)
             for known in registered}
         # The load of this test starves Redis of the processor now and then; the timeout is another test's matter.
@@ -110,10 +111,12 @@ def test_tokens_in_use_are_renewed_ahead_of_expiry_once_for_the_fleet(around):
         answers += around.clients.run(around.fleet.calls(keys("busy")))
         if around.requests("busy") == counted:
             break
-    around.table.row(f"renewal ahead of expiry, in use for {3 * brief} s", counted, answers, time.monotonic() - began)
+    took = time.monotonic() - began
+    around.table.row(f"renewal ahead of expiry, in use for {3 * brief} s", counted, answers, took)
     tokens = tokens_by_name(answers)
     assert counted == {name: len(found) for name, found in tokens.items()}
-    assert all(4 <= count <= 6 for count in counted.values())
+    # As often as one machine alone would.
+    assert all(took / brief <= count <= took / (brief - ahead) + 1 for count in counted.values())
 
 
 def test_an_api_that_refuses_the_token_everywhere_causes_one_request_for_each_key(around):

@@ -100,6 +100,19 @@ def test_a_machine_that_starts_again_finds_the_token_of_the_other(start_with_clo
     assert authorization_server.count == 1
 
 
+@pytest.mark.parametrize("shift", [0, 30])
+def test_an_entry_that_was_put_back_prolongs_a_token_by_no_more_than_the_clocks_differ(start_with_clock, sharing, redis, shift,
+                                                                                     authorization_server):
+    authorization_server.otherwise = token(expires_in=2)
+    wrong, right = (start_with_clock(sharing.configuration(), clock) for clock in (shift, 0))
+    before = wrong.get_token("a").token
+    name, = entry_names(redis)
+    redis("PERSIST", name)
+    time.sleep(2.1)
+    answer = right.get_token("a")
+    assert answer.token != before or (shift and answer.json()["expires_in"] <= 2)
+
+
 def test_a_clock_that_is_a_minute_ahead_is_not_believed(start_with_clock, sharing, authorization_server):
     wrong, right = (start_with_clock(sharing.configuration(), shift) for shift in (60, 0))
     assert wrong.get_token("a").token != right.get_token("a").token
