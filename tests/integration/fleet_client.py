@@ -1,6 +1,6 @@
 """A process that calls daemons, many of which make a fleet's load: a process each, so that what is measured is the daemons
 and not one interpreter's lock. Reads jobs from standard input, a JSON line each:
-  {"calls": [{"daemon", "socket", "name", "method", "target", "host", "body"}], "rounds": N}    every call N times, in some order
+  {"calls": [{"daemon", "socket", "name", "method", "target", "host", "body"}], "rounds": N}   every call N times, in some order
   {"calls": [...], "pause": seconds}              one after the other, until the next line arrives
 SLOT in a target is the number of the second that it is, so that everybody asks for the same new thing at the same time; with
 "patient": true a daemon that is not there is tried again. Answers each job by a line: {"answers": [{"name", "daemon", "began",

@@ -14,8 +14,8 @@ from shared_cache import is_up, new_key
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
-# Ten times the default, so that who waited for it can be told from who waited for one of two processors: two dozen programs
-# are on them at once.
+# Ten times the default, so that who waited for it can be told from who waited for one of two processors, which dozens of
+# programs share.
 timeout = 1.0
 slack = 3 if is_sanitized() else 0.8
 outage = 2.5  # seconds
@@ -29,7 +29,8 @@ def add():
 
 
 class Load:
-    """Clients that ask all daemons for what they have and for something new each second, so that Redis is asked all the time."""
+    """Clients that ask all daemons for what they have and for something new each second, so that Redis is asked all the
+    time."""
 
     has, new = "/v1/tokens/{name}", "/v1/tokens/{name}?audience=SLOT"
 
@@ -49,7 +50,8 @@ class Load:
         return all(self.fleet.each(is_up))
 
     def under_load(self, happen):
-        """The answers to each client while `happen` runs and until every daemon has found Redis again, and how long that took."""
+        """The answers to each client while `happen` runs and until every daemon has found Redis again, and how long that
+        took."""
         calls = [call | {"name": kind} for kind, target in (("has", self.has), ("new", self.new))
                  for call in self.fleet.calls(["a"], target=target)]
         self.clients.begin(calls, pause=0.04)
@@ -106,9 +108,10 @@ def test_nobody_gets_an_error_or_waits_twice_and_sharing_comes_back(load, happen
     answers = [answer for answers in by_client for answer in answers]
     waited = [answer for answer in answers if answer.took >= 0.9 * timeout]
     slowest = max(answer.took for answer in answers)
-    load.table.line(f"{happen.__name__:<8} {len(answers):>5} answers, {sum(answer.status != 200 for answer in answers)} errors, "
-                    f"{len(waited):>3} waited for the timeout, slowest {slowest:5.3f} s, shared again after {back:4.1f} s")
-    assert [answer for answer in answers if answer.status != 200] == []
+    errors = [answer for answer in answers if answer.status != 200]
+    load.table.line(f"{happen.__name__:<8} {len(answers):>5} answers, {len(errors)} errors, {len(waited):>3} waited for the "
+                    f"timeout, slowest {slowest:5.3f} s, shared again after {back:4.1f} s")
+    assert errors == []
     assert slowest < timeout + slack
     assert {answer.name for answer in waited} <= {"new"}  # a token that is there waits for nobody
     # Whoever waits at a daemon waits together with the first one; nobody does after them.

@@ -1,5 +1,5 @@
-"""What answers in Redis's place says what no Redis says, or lies: it is not believed, it costs nobody more than the timeout, and
-what is wrong is logged once and counted."""
+"""What answers in Redis's place says what no Redis says, or lies: it is not believed, it costs nobody more than the timeout,
+and what is wrong is logged once and counted."""
 
 import socket
 import time
@@ -110,10 +110,11 @@ def giant(words, reply):
 no_answers = {
     "status": b"+OK\r\n", "text": b"$5\r\nhello\r\n", "nil": b"$-1\r\n", "no array": b"*-1\r\n", "empty array": b"*0\r\n",
     "array": b"*2\r\n:1\r\n:2\r\n", "negative length": b"$-2\r\n", "overflowing length": b"$99999999999999999999\r\n",
-    "overflowing number": b":99999999999999999999999999\r\n", "no number": b":abc\r\n", "no length": b"$\r\n", "nothing": b"\r\n",
-    "null": b"_\r\n", "true": b"#t\r\n", "double": b",1.5\r\n", "map": b"%1\r\n+a\r\n+b\r\n", "set": b"~1\r\n+a\r\n",
-    "push": b">2\r\n+a\r\n+b\r\n", "big number": b"(12345678901234567890\r\n", "verbatim": b"=7\r\ntxt:abc\r\n",
-    "attribute": b"|1\r\n+a\r\n+b\r\n:1\r\n", "wrong end": b"$2\r\nabcd\r\n", "zeros": bytes(100), "endless error": b"-" + b"E" * 200_000,
+    "overflowing number": b":99999999999999999999999999\r\n", "no number": b":abc\r\n", "no length": b"$\r\n",
+    "nothing": b"\r\n", "null": b"_\r\n", "true": b"#t\r\n", "double": b",1.5\r\n", "map": b"%1\r\n+a\r\n+b\r\n",
+    "set": b"~1\r\n+a\r\n", "push": b">2\r\n+a\r\n+b\r\n", "big number": b"(12345678901234567890\r\n",
+    "verbatim": b"=7\r\ntxt:abc\r\n", "attribute": b"|1\r\n+a\r\n+b\r\n:1\r\n", "wrong end": b"$2\r\nabcd\r\n",
+    "zeros": bytes(100), "endless error": b"-" + b"E" * 200_000,
 }
 
 
@@ -140,7 +141,8 @@ def test_what_is_no_answer_is_not_used_and_delays_once(writer, reader, relay, re
     until(lambda: is_up(reader))
 
 
-@pytest.mark.parametrize("code", ["MOVED 3999 127.0.0.1:{port}", "ASK 3999 127.0.0.1:{port}", "CLUSTERDOWN Hash slot not served",
+@pytest.mark.parametrize("code", ["MOVED 3999 127.0.0.1:{port}", "ASK 3999 127.0.0.1:{port}",
+                                  "CLUSTERDOWN Hash slot not served",
                                   "CROSSSLOT Keys in request do not hash to the same slot", "TRYAGAIN Multiple keys", "ERR x",
                                   "NOSCRIPT none", "EXECABORT x", "\x1b[31m at-secret client-secret", ""])
 def test_an_error_reply_is_told_once_by_its_code_and_followed_nowhere(writer, reader, relay, redis, code):
@@ -165,8 +167,8 @@ def test_an_error_reply_is_told_once_by_its_code_and_followed_nowhere(writer, re
         assert "cluster" in error
 
 
-@pytest.mark.parametrize("code", ["LOADING Redis is loading the dataset in memory", "BUSY Redis is busy", "MASTERDOWN Link down",
-                                  "NOAUTH Authentication required."])
+@pytest.mark.parametrize("code", ["LOADING Redis is loading the dataset in memory", "BUSY Redis is busy",
+                                  "MASTERDOWN Link down", "NOAUTH Authentication required."])
 def test_a_server_that_serves_nobody_is_left_alone(writer, reader, relay, redis, code):
     ask(writer, 0)
     entry_names(redis)
@@ -226,7 +228,8 @@ def test_who_is_told_that_somebody_else_has_the_lease_waits_as_long_as_a_request
     assert is_up(reader)
 
 
-@pytest.mark.parametrize("said", [b"$5\r\nhello\r\n", b":0\r\n", b"-ERR Error running script\r\n"], ids=["text", "number", "error"])
+@pytest.mark.parametrize("said", [b"$5\r\nhello\r\n", b":0\r\n", b"-ERR Error running script\r\n"],
+                         ids=["text", "number", "error"])
 def test_a_lie_about_what_was_written_ends_after_a_few_tries(reader, relay, said):
     relay.change = to(b"EVAL", said)
     assert ask(reader, 0).status == 200

@@ -46,8 +46,8 @@ def test_nothing_in_redis_or_on_the_way_there_tells_what_it_is_about(directory, 
     try:
         key = directory / "dpop.pem"
         certificates.make_private_key(key, "ES256")
-        plain = client(authorization_server, client_id="identity-of-the-client", scope=scope, audience=audience, resource=resource,
-                       parameters={"tenant": parameter}, headers={"X-Tenant": header})
+        plain = client(authorization_server, client_id="identity-of-the-client", scope=scope, audience=audience,
+                       resource=resource, parameters={"tenant": parameter}, headers={"X-Tenant": header})
         bound = client(authorization_server, client_id="identity-of-the-bound", dpop=True, dpop_key_file=key)
         sharing = Sharing(directory, relay.url, authorization_server)
         sharing.clients = {"name-of-the-definition": plain, "name-of-the-bound": bound}
@@ -114,7 +114,8 @@ def variants(directory, authorization_server):
         "audience": secret | {"audience": "a"}, "resource": secret | {"resource": "https://a.example/"},
         "resources": secret | {"resource": ["https://a.example/", "https://b.example/"]},
         "parameters": secret | {"parameters": {"a": "b"}}, "parameter": secret | {"parameters": {"a": "bc"}},
-        "moved parameter": secret | {"parameters": {"ab": "c"}}, "more parameters": secret | {"parameters": {"a": "b", "c": "d"}},
+        "moved parameter": secret | {"parameters": {"ab": "c"}},
+        "more parameters": secret | {"parameters": {"a": "b", "c": "d"}},
         "headers": secret | {"headers": {"X-A": "b"}}, "header": secret | {"headers": {"X-A": "c"}},
         "method": secret | {"token_endpoint_auth_method": "client_secret_post"},
         "assertion by secret": secret | {"token_endpoint_auth_method": "client_secret_jwt"},
