@@ -104,7 +104,7 @@ def test_tokens_that_nobody_used_until_they_had_expired_cost_one_request_for_eac
 def test_tokens_in_use_are_renewed_ahead_of_expiry_once_for_the_fleet(around):
     began = time.monotonic()
     around.clients.begin(around.fleet.calls(keys("busy")), pause=0.05)
-    time.sleep(3 * brief)
+    time.sleep(2 * brief)
     answers = [answer for answers in around.clients.end() for answer in answers]
     while True:  # until no renewal fell into the last look at every daemon
         counted = around.requests("busy")
@@ -112,7 +112,7 @@ def test_tokens_in_use_are_renewed_ahead_of_expiry_once_for_the_fleet(around):
         if around.requests("busy") == counted:
             break
     took = time.monotonic() - began
-    around.table.row(f"renewal ahead of expiry, in use for {3 * brief} s", counted, answers, took)
+    around.table.row(f"renewal ahead of expiry, in use for {2 * brief} s", counted, answers, took)
     tokens = tokens_by_name(answers)
     assert counted == {name: len(found) for name, found in tokens.items()}
     # As often as one machine alone would.

@@ -1,6 +1,7 @@
-"""Redis goes away under the load of a fleet: killed, paused, full, restarted. Nobody who asks gets an error, nobody waits for
-Redis more than once, and sharing comes back by itself."""
+"""Redis goes away under the load of a fleet: killed, paused, held up by a script, full, restarted. Nobody who asks gets an
+error, nobody waits for Redis more than once, and sharing comes back by itself."""
 
+import threading
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from conftest import real_client
 from fleet import Clients, Fleet, Table, closing_all, daemon_count, tokens_by_name
 from grantd import client, is_sanitized, until
 from real_authorization_server import RealAuthorizationServer
-from redis_server import RedisServer
+from redis_server import RedisError, RedisServer
 from shared_cache import is_up, new_key
 
 pytestmark = pytest.mark.xdist_group("fleet")
@@ -48,6 +49,12 @@ class Load:
 
     def all_up(self):
         return all(self.fleet.each(is_up))
+
+    def refusals(self):
+        return self.fleet.metric("grantd_shared_cache_operations_total", operation="lease", result="refused")
+
+    def losses(self):
+        return sum(self.fleet.each(lambda daemon: len(daemon.events("shared_cache_down"))))
 
     def under_load(self, happen):
         """The answers to each client while `happen` runs and until every daemon has found Redis again, and how long that
@@ -89,21 +96,32 @@ def pause(redis):
 
 def fill(redis):
     redis("CONFIG", "SET", "maxmemory", "1")
-    time.sleep(outage)
+    time.sleep(outage / 2)
     redis("CONFIG", "SET", "maxmemory", "0")
 
 
+def block(redis):
+    """A script that does not end: Redis is silent, and says BUSY after a while."""
+    redis("CONFIG", "SET", "busy-reply-threshold", "1500")
+    script = threading.Thread(target=lambda: pytest.raises(RedisError, redis, "EVAL", "while true do end", "0"))
+    script.start()
+    time.sleep(outage)
+    redis("SCRIPT", "KILL")
+    script.join()
+
+
 def restart(redis):
-    for _ in range(3):
+    for _ in range(2):
         redis.kill()
         redis.start()
         time.sleep(0.5)
 
 
-@pytest.mark.parametrize("happen", [kill, pause, fill, restart])
+@pytest.mark.parametrize("happen", [kill, pause, block, fill, restart])
 def test_nobody_gets_an_error_or_waits_twice_and_sharing_comes_back(load, happen):
     load.clients.run(load.fleet.calls(["a"], target=load.has))
     assert load.requests_for(f"before-{happen.__name__}") == 1
+    refusals, losses = load.refusals(), load.losses()
     by_client, back = load.under_load(happen)
     answers = [answer for answers in by_client for answer in answers]
     waited = [answer for answer in answers if answer.took >= 0.9 * timeout]
@@ -121,6 +139,11 @@ def test_nobody_gets_an_error_or_waits_twice_and_sharing_comes_back(load, happen
     for own in by_client:
         daemons = [answer.daemon for answer in own if answer in waited]
         assert len(daemons) == len(set(daemons)), daemons
+    # Or nothing of this was tried.
     if happen is pause:
-        assert len({answer.daemon for answer in waited}) > daemon_count / 2  # or nothing of this was tried
+        assert len({answer.daemon for answer in waited}) > daemon_count / 2
+    if happen is fill:
+        assert load.refusals() - refusals > daemon_count / 2
+    if happen in (kill, pause, block):
+        assert load.losses() - losses > daemon_count / 2
     assert load.requests_for(f"after-{happen.__name__}") == 1
