@@ -1,4 +1,5 @@
-// Preloaded into a daemon: its wall clock is SHIFT_SECONDS off. No other clock is touched. A time namespace cannot do that.
+// Preloaded into a daemon: its wall clock is SHIFT_SECONDS off. No other clock is touched. A time namespace
+// cannot do that.
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/syscall.h>
