@@ -175,17 +175,17 @@ def test_a_definition_that_exposes_no_token_has_no_page(start_daemon, authorizat
 
 def test_a_token_whose_page_cannot_be_held_for_the_next_process_is_got_over_the_socket_each_time(make_daemon, authorization_server,
                                                                                                   readers):
-    clients = {f"c{number}": client(authorization_server) for number in range(7)}
+    clients = {f"c{number}": client(authorization_server) for number in range(8)}
     service = Service(make_daemon({"clients": clients}), FDSTORE="8").start()
     daemon = service.daemon
     reader = readers(daemon)
     tokens = {name: reader.get(name) for name in clients}
     assert {name: reader.get(name) for name in clients} == tokens
-    assert {name: served(daemon, name) for name in clients} == {name: 1 for name in clients} | {"c6": 2}
+    assert {name: served(daemon, name) for name in clients} == {name: 1 for name in clients} | {"c7": 2}
     assert len(daemon.events("too_many_pages")) == 1
     daemon.delete_token("c0")
-    assert reader.get("c6") == reader.get("c6") == tokens["c6"]
-    assert served(daemon, "c6") == 3
+    assert reader.get("c7") == reader.get("c7") == tokens["c7"]
+    assert served(daemon, "c7") == 3
     service.manager.close()
 
 
