@@ -74,8 +74,10 @@ grantd_status grantd_get_access_token(grantd_client* client, const char* name,
 
 grantd_status grantd_evict(grantd_client* client, const char* name, const grantd_token_request* which,
                            grantd_error** error) {
-  return run_for_c(
-      error, [&] { client->client.evict(text_or_empty(name), grantd::detail::to_token_request(which)); });
+  return run_for_c(error, [&] {
+    require(client, "the client");
+    client->client.evict(text_or_empty(name), grantd::detail::to_token_request(which));
+  });
 }
 
 grantd_status grantd_dpop_proof(grantd_client* client, const char* name, const char* method, const char* url,

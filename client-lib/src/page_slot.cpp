@@ -82,7 +82,7 @@ const PageSlot::OwnCopy& PageSlot::own(const char* range) const {
 bool PageSlot::read(const Key& key, std::int64_t min_valid, std::uint64_t generation,
                     SlotReading& reading) const {
   const std::uint64_t sequence = sequence_.load(std::memory_order_acquire);
-  if ((sequence & 1) != 0 || generation_.load(std::memory_order_relaxed) != generation) return false;
+  if ((sequence & 1) != 0 || generation_.load(std::memory_order_acquire) != generation) return false;
   const char* const range = range_.load(std::memory_order_relaxed);
   if (!token_page::is_open(range)) return false;
   const OwnCopy& copy = own(range);
@@ -137,7 +137,8 @@ void PageSlot::put(const Key& key, const PassedPage& page, std::uint64_t generat
                      replace(page.descriptor().get(), prepared.get(), prepared.size());
   if (moved) prepared.moved();
   hash_.store(key.hash, std::memory_order_relaxed);
-  generation_.store(moved ? generation : 0, std::memory_order_relaxed);
+  // Whoever sees the generation sees the range of it, too.
+  generation_.store(moved ? generation : 0, std::memory_order_release);
   sequence_.store(sequence + 1, std::memory_order_release);
 }
 
@@ -171,11 +172,14 @@ bool PageSlot::replace(int descriptor, void* prepared, std::size_t size) {
   const long mapped = ::syscall(SYS_mmap, base, page, PROT_READ, MAP_SHARED | MAP_FIXED, descriptor, 0L);
   if (mapped == -1) return false;
   keep_private(base, page);
-  if (::syscall(SYS_mremap, prepared, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, base + page) == -1)
+  constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  if (::syscall(SYS_mremap, prepared, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, base + page) == -1) {
+    // What was there may be gone already, and somebody may be reading.
+    ::syscall(SYS_mmap, base + page, size, PROT_READ, flags, -1, 0L);
     return false;
+  }
   // What is left of a longer one before.
   if (own_size_ > size) {
-    constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     ::syscall(SYS_mmap, base + page + size, own_size_ - size, PROT_READ, flags, -1, 0L);
     keep_private(base + page + size, own_size_ - size);
   }

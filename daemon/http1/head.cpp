@@ -14,8 +14,8 @@ using ascii::equal_ignoring_case;
 
 namespace {
 
-constexpr std::string_view secret_fields[] = {"Authorization", "Proxy-Authorization", "Cookie", "DPoP",
-                                              "Grantd-Assertion"};
+constexpr std::string_view secret_fields[] = {"Authorization", "Proxy-Authorization", "Cookie",
+                                              "DPoP",          "Grantd-Assertion",    "Grantd-Parameters"};
 
 }  // namespace
 

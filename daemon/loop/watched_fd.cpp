@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <cerrno>
 
@@ -11,13 +12,13 @@
 namespace grantd::daemon {
 namespace {
 
-constexpr std::uint32_t input = EPOLLIN | EPOLLRDHUP | EPOLLET;
+constexpr std::uint32_t input = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 
 }  // namespace
 
 void WatchedFd::open(common::UniqueFd descriptor, Watch what) {
   close();
-  may_read_ = ended_ = hung_up_ = false;
+  may_read_ = ended_ = hung_up_ = urgent_ = false;
   watches_output_ = what == Watch::input_and_output;
   const int fd = descriptor.get();
   const int flags = ::fcntl(fd, F_GETFL);
@@ -45,14 +46,20 @@ WatchedFd::Wait WatchedFd::writable() {
 
 std::optional<ssize_t> WatchedFd::receive(std::span<char> into) {
   while (true) {
-    const ssize_t got = ::recv(descriptor_.get(), into.data(), into.size(), MSG_DONTWAIT);
+    iovec room{.iov_base = into.data(), .iov_len = into.size()};
+    msghdr message{};
+    message.msg_iov = &room;
+    message.msg_iovlen = 1;
+    const ssize_t got = ::recvmsg(descriptor_.get(), &message, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       nothing_to_read();
       return std::nullopt;
     }
-    // Less than there was room for is all there was (epoll(7)).
-    if (got > 0 && static_cast<std::size_t>(got) < into.size()) nothing_to_read();
+    // Less than there was room for is all there was (epoll(7)), unless the kernel stopped at something that
+    // goes with the bytes: descriptors, which are dropped here, or a mark of urgent data.
+    const bool stopped = urgent_ || (message.msg_flags & MSG_CTRUNC) != 0;
+    if (got > 0 && static_cast<std::size_t>(got) < into.size() && !stopped) nothing_to_read();
     return got;
   }
 }
@@ -71,8 +78,9 @@ void WatchedFd::happened(std::uint32_t events) {
     if (on_hung_up_) on_hung_up_();
   }
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) ended_ = true;
+  if ((events & EPOLLPRI) != 0) urgent_ = true;
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) resumable().take(writers_);
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0) return;
+  if ((events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0) return;
   may_read_ = true;
   if (readers_.empty()) {
     if (on_readable_) on_readable_();

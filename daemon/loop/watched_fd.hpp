@@ -85,7 +85,8 @@ class WatchedFd {
   std::function<void()> on_readable_{};
   std::function<void()> on_hung_up_{};
   bool may_read_ = false;
-  bool ended_ = false;  // nothing follows but what is there
+  bool ended_ = false;   // nothing follows but what is there
+  bool urgent_ = false;  // a read may stop at a mark, with more behind it
   bool hung_up_ = false;
   bool watches_output_ = false;
 };

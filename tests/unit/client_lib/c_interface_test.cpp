@@ -117,6 +117,8 @@ TEST_CASE("C interface: who does not want the error need not take it, and succes
   CallerInC f(any_request);
   grantd_token* token = nullptr;
   CHECK(grantd_get_access_token(f.client.get(), "..", nullptr, &token, nullptr) == GRANTD_INVALID_REQUEST);
+  CHECK(grantd_get_access_token(nullptr, "c", nullptr, &token, nullptr) == GRANTD_INVALID_REQUEST);
+  CHECK(grantd_evict(nullptr, "c", nullptr, nullptr) == GRANTD_INVALID_REQUEST);
   CHECK(token == nullptr);
   auto* error = reinterpret_cast<grantd_error*>(&f);
   REQUIRE(grantd_get_access_token(f.client.get(), "c", nullptr, &token, &error) == GRANTD_OK);

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cstring>
 #include <string>
 
 #include "daemon/loop/loop.hpp"
@@ -68,6 +69,34 @@ TEST_CASE("watched descriptor: what comes is read, however little is taken at on
     CHECK(f.received == "abcdefgh");
     CHECK(ended);
   }
+}
+
+TEST_CASE("watched descriptor: what stands behind passed descriptors or urgent data is read as well") {
+  Pair f;
+  f.loop.spawn(f.read_all(64));
+  std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  std::string text = "with a descriptor, ";
+  iovec piece{.iov_base = text.data(), .iov_len = text.size()};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  const int passed = f.theirs.get();
+  std::memcpy(CMSG_DATA(header), &passed, sizeof passed);
+  REQUIRE(::sendmsg(f.theirs.get(), &message, 0) == static_cast<ssize_t>(text.size()));
+  f.send("behind it");
+  f.turns(2);
+  CHECK(f.received == "with a descriptor, behind it");
+  if (::send(f.theirs.get(), "!", 1, MSG_OOB) != 1) return;  // older kernels have none on this kind of socket
+  f.received.clear();
+  f.send(" and behind a mark");
+  f.turns(3);
+  CHECK(f.received == " and behind a mark");
 }
 
 TEST_CASE("watched descriptor: it is known without asking that there is nothing to read") {
