@@ -13,17 +13,19 @@ SharedFetcher::SharedFetcher(std::shared_ptr<SharedCache> cache, std::shared_ptr
     : cache_(std::move(cache)),
       server_(std::move(server)),
       settings_(std::move(settings)),
-      identity_(settings_, std::move(credentials), cache_->parts().log) {}
+      identity_(std::make_shared<const SharingIdentitySource>(settings_, std::move(credentials),
+                                                              cache_->parts().log)) {}
 
 void SharedFetcher::fetch(const Variant& variant, std::shared_ptr<const FetchWish> wish, Done done) {
   auto keys = cache_->keys();
-  auto identity = keys ? identity_.current() : std::nullopt;
+  auto identity = keys ? identity_->current() : std::nullopt;
   if (!identity) return server_->fetch(variant, std::move(wish), std::move(done));
   auto flight =
       std::make_shared<SharedFlight>(cache_, SharedFlight::Order{.client = settings_->name,
                                                                  .variant = variant,
                                                                  .wish = std::move(wish),
                                                                  .identity = *std::move(identity),
+                                                                 .who = identity_,
                                                                  .keys = std::move(keys),
                                                                  .server = server_,
                                                                  .patience = settings_->request_timeout,
@@ -44,7 +46,7 @@ void SharedFetcher::drop(std::vector<DroppedToken> tokens, Dropped done) {
     }
   }
   const auto keys = cache_->keys();
-  const auto identity = keys ? identity_.current() : std::nullopt;
+  const auto identity = keys ? identity_->current() : std::nullopt;
   if (!identity) return done();
   std::vector<std::string> names;
   for (const DroppedToken& token : tokens) {

@@ -24,7 +24,7 @@ class SharedFetcher final : public TokenFetcher {
   const std::shared_ptr<SharedCache> cache_;
   const std::shared_ptr<TokenFetcher> server_;
   const std::shared_ptr<const config::ClientSettings> settings_;
-  const SharingIdentitySource identity_;
+  const std::shared_ptr<const SharingIdentitySource> identity_;
 };
 
 }  // namespace grantd::daemon

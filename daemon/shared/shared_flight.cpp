@@ -100,8 +100,18 @@ void SharedFlight::pause() {
   timer_.arm(std::min(until, wait_until_));
 }
 
+bool SharedFlight::is_still_itself() const {
+  const auto identity = order_.who->current();
+  return identity &&
+         entry_name(cache_->prefix(), order_.keys->front(), *identity, order_.variant) == names_.front();
+}
+
 void SharedFlight::ask_server() {
   state_ = State::asking;
+  if (!is_still_itself()) {
+    keep_to_itself();
+    end_lease();
+  }
   asked_ = now();
   if (looked_up_) cache_->parts().metrics.looked_up(false);
   if (leased_) timer_.arm_after(lease_renewal);
@@ -130,13 +140,20 @@ void SharedFlight::land(FetchResult result) {
 }
 
 // What was rejected and comes back all the same, and what is there already with an end that is to be trusted,
-// is not written as if it were new.
-void SharedFlight::write(const TokenGrant& grant) {
+// is not written as if it were new. Each attempt reads the credentials again: what was got with others, or is
+// bound to another key, has another name.
+bool SharedFlight::may_be_shared(const TokenGrant& grant) const {
   const FetchWish& wish = *order_.wish;
   const bool is_new = grant.version != found_version_ && !(wish.rejected && grant.version == wish.replaces);
+  const auto& key = order_.identity.dpop_key;
+  const bool is_bound_here = !grant.binding || (key && grant.binding->key->thumbprint() == key->thumbprint());
+  return is_new && is_bound_here && !private_ && is_still_itself();
+}
+
+void SharedFlight::write(const TokenGrant& grant) {
   const auto left = std::chrono::floor<milliseconds>(grant.term->expires - now());
   const auto age = std::chrono::duration_cast<common::WallTime::duration>(now() - asked_);
-  if (is_new && !private_ && left >= shortest_life && cache_->store().available()) {
+  if (left >= shortest_life && cache_->store().available() && may_be_shared(grant)) {
     auto sealed = seal_entry({.issued = cache_->parts().timers.wall_now() - age,
                               .lifetime = grant.lifetime,
                               .type = grant.type,

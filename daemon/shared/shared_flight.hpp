@@ -24,6 +24,8 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
     Variant variant;
     std::shared_ptr<const FetchWish> wish;
     SharingIdentity identity;
+    /// Says who the definition is by the time that the server is asked, and has answered.
+    std::shared_ptr<const SharingIdentitySource> who;
     std::shared_ptr<const SealingKeys> keys;
     /// Asked where nobody else has what is wanted.
     std::shared_ptr<TokenFetcher> server;
@@ -57,7 +59,10 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   void land(FetchResult result);
   void keep_lease();
   void end_lease();
+  /// Whether the server is asked as the one whose entry this is: credentials may have been rotated since.
+  bool is_still_itself() const;
   void write(const TokenGrant& grant);
+  bool may_be_shared(const TokenGrant& grant) const;
   void put(std::string expected);
   void judge_what_is_in_the_way(std::string bytes);
   void leave();
