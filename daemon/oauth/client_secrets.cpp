@@ -1,5 +1,6 @@
 #include "daemon/oauth/client_secrets.hpp"
 
+#include <string>
 #include <utility>
 
 namespace grantd::daemon {
@@ -22,8 +23,10 @@ std::optional<common::Secret> SecretAuthentication::identity() {
     if (!source) continue;
     const auto text = source->read();
     readable |= text.has_value();
-    both.append(text ? (*text)->reveal() : std::string_view{});
-    both.append("\n");
+    const std::string_view secret = text ? (*text)->reveal() : std::string_view{};
+    both.append(std::to_string(secret.size()));  // no two pairs look alike by where one ends
+    both.append(":");
+    both.append(secret);
   }
   if (!readable) return std::nullopt;
   return both;
