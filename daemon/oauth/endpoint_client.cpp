@@ -46,7 +46,9 @@ void EndpointClient::start(const Variant& variant, std::optional<common::Secret>
 }
 
 bool EndpointClient::credentials_changed() const {
-  return context_->authentication->changed() || (context_->dpop && context_->dpop->changed());
+  if (context_->authentication->changed() || (context_->dpop && context_->dpop->changed())) return true;
+  const auto credentials = credentials_of(*context_);
+  return credentials && context_->used && credentials->reveal() != context_->used->reveal();
 }
 
 }  // namespace grantd::daemon

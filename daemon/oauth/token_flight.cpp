@@ -27,6 +27,15 @@ std::int64_t milliseconds(common::BootClock::duration duration) {
 
 }  // namespace
 
+std::optional<common::Secret> credentials_of(const EndpointContext& context) {
+  auto credentials = context.authentication->shared_identity();
+  const auto key = context.dpop ? context.dpop->identity() : std::string{};
+  if (!credentials || !key) return std::nullopt;
+  credentials->append("\n");
+  credentials->append(*key);
+  return credentials;
+}
+
 TokenFlight::TokenFlight(std::shared_ptr<EndpointContext> context, Order order)
     : context_(std::move(context)),
       order_(std::move(order)),
@@ -92,6 +101,10 @@ void TokenFlight::ask() {
 common::Result<HttpRequest> TokenFlight::make_request() {
   const auto& settings = *context_->settings;
   FormBody form = token_form(order_.variant);
+  // Before they are read for the proof: a change in between is one that this request may not have seen.
+  if (!order_.assertion) {
+    if (auto credentials = credentials_of(*context_)) context_->used = std::move(credentials);
+  }
   // Made for each attempt: credentials may have been rotated since the last, and an assertion is good for
   // one.
   auto proof = order_.assertion ? send_client_assertion(form, settings.client_id, order_.assertion->clone())

@@ -26,7 +26,12 @@ struct EndpointContext {
   ExchangeObserver observer;
   /// The document that the configured method was compared with last.
   std::shared_ptr<const ServerMetadata> compared{};
+  /// The credentials of the last request, for comparison: others than requests read the files, too.
+  std::optional<common::Secret> used{};
 };
+
+/// What tells the credentials as they are now from others; nothing where they cannot be read.
+std::optional<common::Secret> credentials_of(const EndpointContext& context);
 
 /// One token being obtained: up to three exchanges with pauses between them, one deadline over all. Owned by
 /// Flights until its end. Loop thread only.

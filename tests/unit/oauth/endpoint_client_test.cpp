@@ -252,6 +252,19 @@ TEST_CASE("endpoint client: tells whether the credentials changed") {
   CHECK(f.client->credentials_changed());
 }
 
+TEST_CASE(
+    "endpoint client: credentials that somebody else has read already are still others than the last "
+    "request's") {
+  EndpointFixture f;
+  f.fetch();
+  f.transport.respond(401, R"({"error":"invalid_client"})");
+  CHECK_FALSE(f.client->credentials_changed());
+  f.secret->text = "another";  // and its file was looked at
+  CHECK(f.client->credentials_changed());
+  f.fetch();
+  CHECK_FALSE(f.client->credentials_changed());
+}
+
 TEST_CASE("endpoint client: the log tells of each request, and nothing that is secret") {
   EndpointFixture f;
   f.fetch();
