@@ -19,6 +19,8 @@ void SharedCaching::configure(const config::CacheSettings& settings) {
     return;
   }
   settings_ = settings;
+  // Whoever they wait for writes to another store from now on, or to none.
+  for (const auto& flight : std::set{memory_.under_way}) flight->stop_waiting();
   cache_.reset();
   store_.reset();
   if (!settings.shared) return;

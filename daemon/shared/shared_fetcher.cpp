@@ -20,16 +20,17 @@ void SharedFetcher::fetch(const Variant& variant, std::shared_ptr<const FetchWis
   auto keys = cache_->keys();
   auto identity = keys ? identity_->current() : std::nullopt;
   if (!identity) return server_->fetch(variant, std::move(wish), std::move(done));
-  auto flight =
-      std::make_shared<SharedFlight>(cache_, SharedFlight::Order{.client = settings_->name,
-                                                                 .variant = variant,
-                                                                 .wish = std::move(wish),
-                                                                 .identity = *std::move(identity),
-                                                                 .who = identity_,
-                                                                 .keys = std::move(keys),
-                                                                 .server = server_,
-                                                                 .patience = settings_->request_timeout,
-                                                                 .done = std::move(done)});
+  // A whole fetch is not to take much longer than a request may: whoever waited in vain still has to ask.
+  const auto patience = settings_->request_timeout / 2;
+  auto flight = std::make_shared<SharedFlight>(cache_, SharedFlight::Order{.client = settings_->name,
+                                                                           .variant = variant,
+                                                                           .wish = std::move(wish),
+                                                                           .identity = *std::move(identity),
+                                                                           .who = identity_,
+                                                                           .keys = std::move(keys),
+                                                                           .server = server_,
+                                                                           .patience = patience,
+                                                                           .done = std::move(done)});
   flight->begin();
 }
 

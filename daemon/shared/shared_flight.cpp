@@ -69,7 +69,7 @@ void SharedFlight::look_up() {
   const auto since = now();
   cache_->store().look_up(names_, [weak = weak_from_this(), since](std::optional<StoredEntries> entries) {
     const auto self = weak.lock();
-    if (!self) return;
+    if (!self || self->state_ != State::looking) return;
     if (!entries) return self->ask_server();
     self->looked_up_ = true;
     if (!self->take(*entries)) self->try_lease(since);
@@ -83,12 +83,35 @@ void SharedFlight::try_lease(common::BootTime since) {
   cache_->store().lease(lease(), names_, since, [weak = weak_from_this()](std::optional<Leased> leased) {
     const auto self = weak.lock();
     if (!self) return;
-    if (!leased) return self->ask_server();
-    self->leased_ = leased->got;
-    if (self->take(leased->entries)) return;
-    if (leased->got || leased->usurped || self->now() >= self->wait_until_) return self->ask_server();
-    self->pause();
+    if (!leased) return self->state_ == State::looking ? self->ask_server() : void();
+    self->judge_lease(*std::move(leased));
   });
+}
+
+void SharedFlight::judge_lease(Leased leased) {
+  if (state_ != State::looking) {  // it was told to wait no longer
+    if (leased.got) cache_->store().release(lease());
+    return;
+  }
+  leased_ = leased.got;
+  if (take(leased.entries)) return;
+  if (has_ended(leased)) {
+    end_lease();
+    return ask_server();
+  }
+  if (leased.got || leased.usurped || now() >= wait_until_) return ask_server();
+  if (!awaited_) awaited_ = std::move(leased.holder);
+  pause();
+}
+
+// Where it failed, or got what cannot be shared, the next would do no better: those who wait ask at once and
+// without a lease, or they would go one after the other.
+bool SharedFlight::has_ended(const Leased& leased) const {
+  return awaited_ && (leased.got || leased.holder != *awaited_);
+}
+
+void SharedFlight::stop_waiting() {
+  if (state_ == State::looking || state_ == State::pausing) ask_server();
 }
 
 void SharedFlight::pause() {
@@ -112,6 +135,7 @@ void SharedFlight::ask_server() {
     keep_to_itself();
     end_lease();
   }
+  timer_.disarm();
   asked_ = now();
   if (looked_up_) cache_->parts().metrics.looked_up(false);
   if (leased_) timer_.arm_after(lease_renewal);

@@ -29,7 +29,7 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
     std::shared_ptr<const SealingKeys> keys;
     /// Asked where nobody else has what is wanted.
     std::shared_ptr<TokenFetcher> server;
-    /// How long a request to the server may take, and how long somebody else's is waited for.
+    /// How long somebody else's request is waited for at most.
     std::chrono::milliseconds patience;
     TokenFetcher::Done done;
   };
@@ -42,6 +42,8 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   }
   /// What it brings is not to be written: it was asked for before somebody dropped the variant's token.
   void keep_to_itself() { private_ = true; }
+  /// Ends a wait for the store or for another machine: the server is asked.
+  void stop_waiting();
 
  private:
   /// An entry as this machine would use it.
@@ -54,6 +56,9 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   void look_up();
   /// `since`: when whoever waits began to wait for the store.
   void try_lease(common::BootTime since);
+  void judge_lease(Leased leased);
+  /// Whether the one that was waited for has left nothing.
+  bool has_ended(const Leased& leased) const;
   void pause();
   void ask_server();
   void land(FetchResult result);
@@ -84,6 +89,7 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   const std::string lease_name_;
   const common::BootTime wait_until_;
   std::string holder_{};
+  std::optional<std::string> awaited_{};  // the holder that is waited for
   common::Timer timer_;
 
   enum class State { looking, pausing, asking, writing } state_ = State::looking;

@@ -31,6 +31,8 @@ struct Leased {
   bool got = false;
   /// Somebody has it for longer than was ordered, or for ever: nobody who keeps to the rules.
   bool usurped = false;
+  /// Who has it, where the store says so.
+  std::string holder{};
   /// As they were once the lease was decided about.
   StoredEntries entries{};
 };

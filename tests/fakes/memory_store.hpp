@@ -52,7 +52,8 @@ class MemoryStore final : public daemon::SharedStore {
       const bool got = there == names_.values.end();
       const bool usurped = !got && there->second.expires > names_.timers.now() + order.duration;
       if (got) set(order.name, order.holder, order.duration);
-      return daemon::Leased{.got = got, .usurped = usurped, .entries = entries(names)};
+      return daemon::Leased{
+          .got = got, .usurped = usurped, .holder = names_.bytes(order.name), .entries = entries(names)};
     });
   }
   void extend(daemon::LeaseOrder order) override {

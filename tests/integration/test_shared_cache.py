@@ -145,6 +145,16 @@ def test_an_error_is_everybody_s_own_and_delays_nobody(start_fleet, authorizatio
     assert authorization_server.count == 3
 
 
+@pytest.mark.parametrize("response", [oauth_error("invalid_scope"), token(expires_in=0)], ids=["error", "not cached"])
+def test_what_cannot_be_shared_makes_no_queue(start_fleet, authorization_server, in_parallel, response):
+    authorization_server.otherwise = delayed(0.5, response)
+    fleet = start_fleet(8)
+    began = time.monotonic()
+    in_parallel(lambda daemon: daemon.get_token("a"), fleet)
+    assert time.monotonic() - began < 2.5  # one after the other would take four seconds
+    assert authorization_server.count == 8
+
+
 def test_keys_are_rotated_in_two_steps_without_a_request(start_fleet, sharing, redis, authorization_server):
     first, second = start_fleet()
     old, new = sharing.key_file.read_text().strip(), new_key()

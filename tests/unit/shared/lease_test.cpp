@@ -37,7 +37,7 @@ TEST_CASE("lease: a holder whose request takes long keeps it") {
   Fleet f;
   f.a.ask();
   f.b.ask();
-  f.pass(8s);
+  f.pass(4s);
   CHECK(f.b.server->requests == 0);
   f.a.succeed("t");
   f.pass(200ms);
@@ -80,12 +80,71 @@ TEST_CASE("lease: a failed request frees it at once, and the error is the holder
   CHECK(f.b.take() == "t");
 }
 
-TEST_CASE("lease: nobody waits longer than the own request would take") {
+TEST_CASE("lease: when a holder leaves nothing, all who waited ask at once") {
+  Fleet f;
+  Machine c{f.time, f.names, f.entropy};
+  Machine d{f.time, f.names, f.entropy};
+  f.a.ask();
+  for (Machine* machine : {&f.b, &c, &d}) machine->ask();
+  f.pass(200ms, {&f.a, &f.b, &c, &d});
+  SUBCASE("because of an error") {
+    f.a.server->fail(daemon::FetchError::Memory::variant, common::ErrorCode::token_request_rejected);
+  }
+  SUBCASE("because it is not to be cached") { f.a.succeed("t", 0s); }
+  SUBCASE("because it is not to be shared") {
+    f.a.store->refuses_writes = true;
+    f.a.succeed("t");
+  }
+  f.pass(105ms, {&f.b, &c, &d});  // the longest pause between two looks
+  for (Machine* machine : {&f.b, &c, &d}) CHECK(machine->server->requests == 1);
+  CHECK(f.names.values.empty());  // and no lease is left for others to wait for
+}
+
+TEST_CASE("lease: nobody waits for a second holder") {
+  Fleet f;
+  Machine c{f.time, f.names, f.entropy};
+  f.a.ask();
+  f.b.ask();
+  f.pass(200ms);
+  f.a.server->fail(daemon::FetchError::Memory::variant, common::ErrorCode::token_request_rejected);
+  c.ask();  // has the lease before B looks
+  REQUIRE(c.server->requests == 1);
+  f.pass(105ms, {&f.b});
+  CHECK(f.b.server->requests == 1);
+  f.b.succeed("b");
+  c.succeed("c");
+  CHECK(f.names.values.size() == 1);
+}
+
+TEST_CASE("lease: who is told to wait no longer asks the server, once") {
+  Fleet f;
+  f.a.ask();
+  SUBCASE("between two looks") { f.b.ask(); }
+  SUBCASE("while the store is asked") {
+    f.b.fetcher.fetch({}, std::make_shared<daemon::FetchWish>(), [&f](daemon::FetchResult result) {
+      f.b.answers.emplace_back(result->access_token.reveal());
+    });
+    SUBCASE("for the entry") {}
+    SUBCASE("for a lease that is free by then") {
+      f.b.store->settle_one();
+      f.names.values.clear();
+    }
+  }
+  for (const auto& flight : std::set{f.b.memory.under_way}) flight->stop_waiting();
+  CHECK(f.b.server->requests == 1);
+  f.pass(500ms);
+  CHECK(f.b.server->requests == 1);
+  f.b.succeed("t");
+  CHECK(f.b.take() == "t");
+  CHECK(f.b.memory.under_way.empty());
+}
+
+TEST_CASE("lease: nobody waits longer longer than half of what the own request may take") {
   Fleet f;
   f.b.settings->request_timeout = 3s;
   f.a.ask();
   f.b.ask();
-  f.pass(2900ms);
+  f.pass(1400ms);
   CHECK(f.b.server->requests == 0);
   f.pass(150ms);
   CHECK(f.b.server->requests == 1);

@@ -31,7 +31,7 @@ TEST_CASE("shared times: what was used of a token's life is gone for the others,
 TEST_CASE("shared times: the life begins when the server was asked, not when the lease was wanted") {
   Fleet f;
   f.b.ask();
-  f.a.settings->request_timeout = 4s;
+  f.a.settings->request_timeout = 8s;
   f.a.ask();
   f.pass(4100ms);
   REQUIRE(f.a.server->requests == 1);
