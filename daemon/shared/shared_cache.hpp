@@ -12,17 +12,21 @@
 #include "daemon/metrics/metrics.hpp"
 #include "daemon/oauth/kept_credential.hpp"
 #include "daemon/secrets/secret_source.hpp"
+#include "daemon/shared/dropped_variants.hpp"
 #include "daemon/shared/refused_versions.hpp"
 #include "daemon/shared/shared_store.hpp"
 
 namespace grantd::daemon {
 
+class SharedEviction;
 class SharedFlight;
 
-/// What outlives any one `[cache]`: fetches under way, and tokens that must not come back.
+/// What outlives any one fetch: those under way, what is still to be deleted, and what must not come back.
 struct SharedMemory {
   std::set<std::shared_ptr<SharedFlight>> under_way{};
+  std::set<std::shared_ptr<SharedEviction>> evictions{};
   RefusedVersions refused{};
+  DroppedVariants dropped{};
 };
 
 /// What the shared cache works with; all of it outlives the cache.
@@ -50,6 +54,7 @@ class SharedCache {
   SharedStore& store() const { return *store_; }
   const SharedParts& parts() const { return parts_; }
   RefusedVersions& refused() const { return parts_.memory.refused; }
+  DroppedVariants& dropped() const { return parts_.memory.dropped; }
 
   /// An entry that is none: counted, and logged once for each name and reason.
   void report(std::string_view client, const std::string& name, std::string_view reason);

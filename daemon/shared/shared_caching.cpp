@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "daemon/shared/shared_eviction.hpp"
 #include "daemon/shared/shared_flight.hpp"
 
 namespace grantd::daemon {
@@ -21,6 +22,7 @@ void SharedCaching::configure(const config::CacheSettings& settings) {
   settings_ = settings;
   // Whoever they wait for writes to another store from now on, or to none.
   for (const auto& flight : std::set{memory_.under_way}) flight->stop_waiting();
+  memory_.evictions.clear();
   cache_.reset();
   store_.reset();
   if (!settings.shared) return;

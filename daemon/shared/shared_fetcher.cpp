@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "daemon/shared/shared_eviction.hpp"
 #include "daemon/shared/shared_flight.hpp"
 
 namespace grantd::daemon {
@@ -42,6 +43,7 @@ void SharedFetcher::drop(std::vector<DroppedToken> tokens, Dropped done) {
   const auto& [timers, entropy, log, metrics, memory] = cache_->parts();
   for (const DroppedToken& token : tokens) {
     memory.refused.add(token.version, token.expires, timers.now());
+    memory.dropped.add(settings_->name, token.variant, timers.now());
     for (const auto& flight : memory.under_way) {
       if (flight->is_for(settings_->name, token.variant)) flight->keep_to_itself();
     }
@@ -49,12 +51,13 @@ void SharedFetcher::drop(std::vector<DroppedToken> tokens, Dropped done) {
   const auto keys = cache_->keys();
   const auto identity = keys ? identity_->current() : std::nullopt;
   if (!identity) return done();
-  std::vector<std::string> names;
+  std::vector<SharedEviction::Target> targets;
   for (const DroppedToken& token : tokens) {
-    for (const SealingKey& key : *keys)
-      names.push_back(entry_name(cache_->prefix(), key, *identity, token.variant));
+    for (std::size_t i = 0; i < keys->size(); ++i)
+      targets.push_back({entry_name(cache_->prefix(), (*keys)[i], *identity, token.variant), i});
   }
-  cache_->store().erase(std::move(names), std::move(done));
+  if (targets.empty()) return done();
+  std::make_shared<SharedEviction>(cache_, std::move(targets), keys)->begin(std::move(done));
 }
 
 }  // namespace grantd::daemon

@@ -159,6 +159,8 @@ void SharedFlight::land(FetchResult result) {
   }
   result->term = TokenGrant::Term{asked_, asked_ + std::max(result->lifetime, std::chrono::seconds{0})};
   cache_->refused().forgive(result->version);
+  if (!private_ && result->version == found_version_)
+    cache_->dropped().forgive(order_.client, order_.variant);
   write(*result);
   answer(std::move(result));
 }
@@ -211,6 +213,8 @@ void SharedFlight::put(std::string expected) {
         if (self->private_) self->cache_->store().erase(self->names_, [] {});
         if (!self->private_ && outcome && *outcome)
           return self->judge_what_is_in_the_way(**std::move(outcome));
+        if (outcome && !self->outdated_.empty())
+          self->cache_->store().erase(std::move(self->outdated_), [] {});
         self->end_lease();
         self->leave();
       });
@@ -220,8 +224,7 @@ void SharedFlight::put(std::string expected) {
 // one: the clocks of machines do not tell.
 void SharedFlight::judge_what_is_in_the_way(std::string bytes) {
   const auto other = candidate(0, {.bytes = bytes});
-  const bool as_good = other && !cache_->refused().has(other->version, now()) &&
-                       !(order_.wish->rejected && other->version == order_.wish->replaces) &&
+  const bool as_good = other && !is_refused(*other) &&
                        (other->version == sealed_version_ ||
                         (looked_up_ && other->term.expires + clock_difference > sealed_term_.expires));
   if (!as_good && writes_ < most_writes) return put(std::move(bytes));
@@ -243,6 +246,7 @@ bool SharedFlight::take(const StoredEntries& entries) {
   refuse_what_was_rejected();
   found_.clear();
   found_version_.clear();
+  outdated_.clear();
   std::optional<Candidate> best;
   for (std::size_t i = 0; i < entries.size() && i < names_.size(); ++i) {
     if (!entries[i]) continue;
@@ -250,6 +254,7 @@ bool SharedFlight::take(const StoredEntries& entries) {
     auto found = candidate(i, *entries[i]);
     if (!found) continue;
     if (i == 0) found_version_ = found->version;
+    if (i != 0 && is_refused(*found)) outdated_.push_back(names_[i]);
     if (is_wanted(*found) && (!best || best->term.expires < found->term.expires)) best = std::move(found);
   }
   if (!best) return false;
@@ -295,18 +300,25 @@ void SharedFlight::report(std::size_t key, std::string_view reason) {
   if (reported_.emplace(key, reason).second) cache_->report(order_.client, names_[key], reason);
 }
 
+bool SharedFlight::is_refused(const Candidate& candidate) const {
+  const FetchWish& wish = *order_.wish;
+  return (wish.rejected && candidate.version == wish.replaces) ||
+         cache_->refused().has(candidate.version, now()) ||
+         cache_->dropped().has(order_.client, order_.variant, candidate.term.obtained);
+}
+
 bool SharedFlight::is_wanted(const Candidate& candidate) const {
   const FetchWish& wish = *order_.wish;
   const auto& [obtained, expires] = candidate.term;
   const auto least = std::max<common::BootClock::duration>(
       wish.min_valid, default_min_valid(common::BootTime{}, common::BootTime{candidate.entry.lifetime}));
   if (expires - now() <= std::max<common::BootClock::duration>(least, milliseconds{0})) return false;
-  if (candidate.version == wish.replaces || cache_->refused().has(candidate.version, now())) return false;
+  if (candidate.version == wish.replaces || is_refused(candidate)) return false;
   if (wish.replaces.empty()) return true;
-  // A server may have begun to give shorter lives. And a newer token of a machine whose clock is behind looks
-  // older than it is.
-  return obtained > wish.obtained + clock_difference ||
-         expires > (wish.rejected ? wish.expires - clock_difference : wish.expires);
+  // A newer token of a machine whose clock is behind looks older than it is.
+  if (wish.rejected) return obtained > wish.obtained - clock_difference;
+  // A server may have begun to give shorter lives.
+  return obtained > wish.obtained + clock_difference || expires > wish.expires;
 }
 
 TokenGrant SharedFlight::grant_of(Candidate candidate) const {

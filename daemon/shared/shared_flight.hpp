@@ -77,6 +77,8 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   void refuse_what_was_rejected();
   std::optional<Candidate> candidate(std::size_t key, const StoredEntry& stored);
   void report(std::size_t key, std::string_view reason);
+  /// Whether it must not come back, being rejected or dropped.
+  bool is_refused(const Candidate& candidate) const;
   bool is_wanted(const Candidate& candidate) const;
   TokenGrant grant_of(Candidate candidate) const;
   void answer(FetchResult result);
@@ -98,8 +100,9 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   bool looked_up_ = false;
   std::chrono::milliseconds pause_;
   common::BootTime asked_{};
-  std::string found_{};                                            // the bytes under the first name
-  std::string found_version_{};                                    // of that entry, where it is one
+  std::string found_{};                  // the bytes under the first name
+  std::string found_version_{};          // of that entry, where it is one
+  std::vector<std::string> outdated_{};  // names under other keys, of what must not come back
   std::set<std::pair<std::size_t, std::string_view>> reported_{};  // by key
   std::string sealed_{};                                           // what is being written
   std::string sealed_version_{};

@@ -50,3 +50,17 @@ TEST_CASE("rotation: a token bound to another key than the name's is not written
   CHECK(f.a.take() == "t");
   CHECK(f.names.values.empty());
 }
+
+TEST_CASE("rotation: a rejected token does not stay under the other key's name either") {
+  Fleet f;
+  f.a.keys->text = first_key + "\n" + second_key;
+  f.b.keys->text = second_key + "\n" + first_key;
+  f.a.ask();
+  f.a.succeed("one");
+  f.b.ask({.replaces = version("one"), .expires = f.a.last.term->expires, .rejected = true});
+  f.b.succeed("two");
+  CHECK(f.names.values.size() == 1);
+  f.a.answers.clear();
+  f.a.ask();
+  CHECK(f.a.take() == "two shared");
+}

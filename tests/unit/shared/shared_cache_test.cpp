@@ -79,6 +79,22 @@ TEST_CASE("shared cache: after a rejection an older token does not come back eit
   CHECK(f.b.server->requests == 2);
 }
 
+TEST_CASE("shared cache: a rejected token is renewed by one where the server gives shorter lives now") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("one", 3600s);
+  f.b.ask();
+  f.time.advance(1s);
+  const daemon::FetchWish wish{.replaces = version("one"),
+                               .obtained = f.a.last.term->obtained,
+                               .expires = f.a.last.term->expires,
+                               .rejected = true};
+  f.a.ask(wish);
+  f.a.succeed("two", 300s);
+  f.b.ask(wish);
+  CHECK(f.b.answers.back() == "two shared");
+}
+
 TEST_CASE("shared cache: a renewal takes what is newer, and asks where nothing is") {
   Fleet f;
   f.a.ask();
@@ -191,6 +207,67 @@ TEST_CASE("shared cache: what was dropped while the store was away does not come
     f.b.ask();
     CHECK(f.b.take() == "u shared");
   }
+}
+
+TEST_CASE("shared cache: a look-up under way at a drop does not bring the token back") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  f.time.advance(1s);
+  f.b.fetcher.fetch({}, std::make_shared<daemon::FetchWish>(), [](auto) {});
+  const auto before = f.names.values;
+  f.b.fetcher.drop({{.variant = {}}}, [] {});
+  f.names.values = before;  // as the look-up found it
+  f.b.store->settle();
+  CHECK(f.b.server->requests == 1);
+  f.time.advance(1s);
+  f.a.answers.clear();
+  f.a.ask({.forced = true});
+  f.a.succeed("u");
+  f.b.ask();
+  CHECK(f.b.take() == "u shared");
+}
+
+TEST_CASE("shared cache: what could not be deleted is when the store is there again") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  f.time.advance(1s);
+  bool dropped = false;
+  SUBCASE("that was away") {
+    f.a.store->up = false;
+    f.a.fetcher.drop({{.variant = {}}}, [&dropped] { dropped = true; });
+    f.pass(100s);
+    f.a.store->up = true;
+  }
+  SUBCASE("and had refused") {
+    const auto before = f.names.values;
+    f.a.fetcher.drop({{.variant = {}}}, [&dropped] { dropped = true; });
+    f.names.values = before;
+  }
+  CHECK(dropped);
+  CHECK_FALSE(f.names.values.empty());
+  f.pass(31s);
+  CHECK(f.names.values.empty());
+  f.pass(31s);
+  CHECK(f.a.memory.evictions.empty());
+}
+
+TEST_CASE("shared cache: what another machine wrote after a drop is not deleted late") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  f.time.advance(1s);
+  f.a.store->up = false;
+  f.a.fetcher.drop({{.version = version("t"), .expires = f.a.last.term->expires}}, [] {});
+  f.time.advance(1s);
+  f.b.ask({.forced = true});
+  f.b.succeed("u");
+  f.a.store->up = true;
+  f.pass(31s);
+  CHECK(f.a.memory.evictions.empty());
+  f.a.ask();
+  CHECK(f.a.answers.back() == "u shared");
 }
 
 TEST_CASE("shared cache: what was asked for before a drop is not written after it") {

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/cache/token_fetcher.hpp"
+#include "daemon/shared/shared_cache.hpp"
+
+namespace grantd::daemon {
+
+/// Dropped tokens being taken out of the store, also where that has to wait until the store is there again.
+/// Owned by SharedMemory until its end. Loop thread only.
+class SharedEviction final : public std::enable_shared_from_this<SharedEviction> {
+ public:
+  struct Target {
+    std::string name;
+    std::size_t key = 0;  // of `keys`, that its entry is sealed with
+  };
+  SharedEviction(std::shared_ptr<SharedCache> cache, std::vector<Target> targets,
+                 std::shared_ptr<const SealingKeys> keys);
+
+  /// Call once. `done` after the first attempt, however it ended.
+  void begin(TokenFetcher::Dropped done);
+
+ private:
+  void look();
+  void judge(const StoredEntries& entries);
+  void pause();
+  std::vector<std::string> names() const;
+
+  const std::shared_ptr<SharedCache> cache_;
+  const std::vector<Target> targets_;
+  const std::shared_ptr<const SealingKeys> keys_;
+  const common::WallTime dropped_;
+  std::chrono::seconds pause_{1};
+  common::Timer timer_;
+};
+
+}  // namespace grantd::daemon
