@@ -52,10 +52,11 @@ awaitable<void> ClientsHandler::list(Exchange& exchange) {
   }
   ordered_json document{{"clients", std::move(clients)}};
   if (const auto shared = shared_cache_()) {
+    // The error may name files and addresses of the whole daemon.
+    const bool told = sees_all && !shared->last_error.empty();
     document["shared_cache"] = {
         {"state", name(shared->state)},
-        {"last_error",
-         shared->last_error.empty() ? ordered_json(nullptr) : ordered_json(shared->last_error)}};
+        {"last_error", told ? ordered_json(shared->last_error) : ordered_json(nullptr)}};
   }
   return exchange.respond(json_response(document));
 }
