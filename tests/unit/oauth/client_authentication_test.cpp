@@ -193,5 +193,18 @@ TEST_CASE("client_assertion_file: what stands in it is sent as it is then") {
   CHECK(has(occasions.prove(assertion).error, "something else than one JWT"));
 }
 
+TEST_CASE("client authentication: two pairs of secrets are told apart wherever one ends") {
+  const auto identity = [](std::string first, std::string next) {
+    return std::string{daemon::ClientSecretBasic{settings(),
+                                                 std::make_shared<SettableSecret>(std::move(first)),
+                                                 std::make_shared<SettableSecret>(std::move(next))}
+                           .identity()
+                           ->reveal()};
+  };
+  for (const std::string between : {"\n", ":"})
+    CHECK(identity("a" + between + "b", "c") != identity("a", "b" + between + "c"));
+  CHECK(identity("a", "b") == identity("a", "b"));
+}
+
 }  // namespace
 }  // namespace grantd::tests

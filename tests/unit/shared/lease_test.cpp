@@ -130,9 +130,11 @@ TEST_CASE("lease: who is told to wait no longer asks the server, once") {
       f.names.values.clear();
     }
   }
+  const bool freed = f.names.values.empty();
   for (const auto& flight : std::set{f.b.memory.under_way}) flight->stop_waiting();
   CHECK(f.b.server->requests == 1);
   f.pass(500ms);
+  CHECK(f.names.values.empty() == freed);  // nor does it keep a lease that it got too late
   CHECK(f.b.server->requests == 1);
   f.b.succeed("t");
   CHECK(f.b.take() == "t");
