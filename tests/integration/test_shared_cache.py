@@ -145,6 +145,39 @@ def test_an_error_is_everybody_s_own_and_delays_nobody(start_fleet, authorizatio
     assert authorization_server.count == 3
 
 
+def test_a_changed_secret_ends_a_remembered_error_after_an_eviction_too(start_daemon, directory, sharing, authorization_server):
+    secret = directory / "secret"
+    secret.write_text("old")
+    definition = {key: value for key, value in sharing.clients["a"].items() if key != "client_secret"}
+    daemon = start_daemon(sharing.configuration() | {"clients": {"a": definition | {"client_secret_file": secret}}})
+    authorization_server.script(oauth_error("invalid_client", status=401))
+    assert daemon.get_token("a").status != 200
+    secret.write_text("new, and longer")
+    assert daemon.delete_token("a").status == 204  # reads the secret, for the entries' names
+    assert daemon.get_token("a").status == 200
+
+
+def test_a_secret_that_is_changed_during_a_wait_names_no_entry_of_the_old_one(start_daemon, directory, sharing, redis, gate,
+                                                                              authorization_server):
+    secret = directory / "secret"
+    secret.write_text("old")
+    definition = {key: value for key, value in sharing.clients["a"].items() if key != "client_secret"}
+    configuration = sharing.configuration() | {"clients": {"a": definition | {"client_secret_file": secret}}}
+    holder, waiter, late = (start_daemon(configuration) for _ in range(3))
+    authorization_server.script(gated(gate, oauth_error("invalid_scope")))
+    with holder.connect() as first, waiter.connect() as second:
+        first.send_request("GET", "/v1/tokens/a")
+        until(lambda: authorization_server.count == 1)
+        second.send_request("GET", "/v1/tokens/a")
+        until(lambda: waiter.metric("grantd_shared_cache_operations_total", operation="lease", result="ok"))
+        secret.write_text("new, and longer")
+        gate.set()
+        assert second.read_response().status == 200
+    secret.write_text("old")
+    assert late.get_token("a").status == 200
+    assert authorization_server.count == 3
+
+
 @pytest.mark.parametrize("response", [oauth_error("invalid_scope"), token(expires_in=0)], ids=["error", "not cached"])
 def test_what_cannot_be_shared_makes_no_queue(start_fleet, authorization_server, in_parallel, response):
     authorization_server.otherwise = delayed(0.5, response)

@@ -127,6 +127,17 @@ def test_a_token_deleted_while_redis_is_away_does_not_come_back(daemon, redis, a
     assert daemon.get_token("a").token != before
 
 
+def test_a_token_deleted_while_redis_is_away_is_deleted_there_when_it_is_back(daemon, redis):
+    daemon.get_token("a")
+    entry_names(redis)
+    redis.pause()
+    daemon.post_token("a", force_renewal=True)
+    until(lambda: not is_up(daemon))
+    assert daemon.delete_token("a").status == 204  # and Redis is not even asked
+    redis.resume()
+    until(lambda: not redis.names())
+
+
 @pytest.mark.parametrize("wrong, code", [("wrong", "WRONGPASS"), (None, "NOAUTH")])
 def test_a_wrong_password_is_told_and_a_corrected_one_noticed(directory, start_daemon, authorization_server, wrong, code):
     redis = RedisServer(requirepass="right")
