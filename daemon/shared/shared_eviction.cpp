@@ -11,7 +11,7 @@ namespace grantd::daemon {
 
 namespace {
 
-constexpr std::chrono::seconds longest_pause{30};
+constexpr std::chrono::seconds longest_wait{30};
 
 }  // namespace
 
@@ -61,7 +61,7 @@ void SharedEviction::judge(const StoredEntries& entries) {
 
 void SharedEviction::pause() {
   timer_.arm_after(pause_);
-  pause_ = std::min(pause_ * 2, longest_pause);
+  pause_ = std::min(pause_ * 2, longest_wait);
 }
 
 std::vector<std::string> SharedEviction::names() const {
