@@ -66,6 +66,7 @@ void SharedEviction::pause() {
 
 std::vector<std::string> SharedEviction::names() const {
   std::vector<std::string> names;
+  names.reserve(targets_.size());
   for (const Target& target : targets_) names.push_back(target.name);
   return names;
 }
