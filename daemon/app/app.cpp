@@ -32,8 +32,8 @@ constexpr std::chrono::seconds longest_drain{10};
 constexpr std::size_t worker_limit = 256;
 constexpr std::size_t lookup_limit = 16;
 constexpr std::size_t abandoned_worker_limit = 64;
-// Connections to the shared cache.
-constexpr std::size_t shared_cache_limit = 4;
+// How many may hang in the resolver for the shared cache.
+constexpr std::size_t abandoned_shared_limit = 4;
 // In the service manager's descriptor store.
 constexpr char kept_tokens_name[] = "tokens";
 
@@ -76,8 +76,8 @@ struct App::State {
   Workers workers{worker_limit, abandoned_worker_limit};
   Workers lookups{lookup_limit,
                   abandoned_worker_limit};  // of APIs' names, so that these never wait for the others
-  Workers shared_workers{shared_cache_limit,
-                         shared_cache_limit};  // so that the shared cache never waits for anything else
+  Workers shared_workers{RedisQueue::most_pumps,
+                         abandoned_shared_limit};  // so that the shared cache never waits for anything else
   Metrics metrics{parts.clock.wall_now()};
   HttplibTransport transport{loop, workers, parts.clock};
   EndpointParts endpoint{loop.timers(), parts.entropy, transport, parts.log};

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "daemon/http/connector.hpp"
 
@@ -63,6 +64,11 @@ std::unexpected<RedisFailure> unreachable(std::string detail) {
 
 }  // namespace
 
+void RedisCommands::add(std::initializer_list<std::string_view> words) {
+  bytes_ += redis_command(std::vector<std::string_view>{words}).reveal();
+  ++count_;
+}
+
 RedisFailure refused_by_redis(std::string_view code) {
   RedisFailure failure{.kind = FailureKind::refused, .code = std::string{code}};
   failure.detail = "Redis answered " + failure.code;
@@ -97,31 +103,24 @@ RedisResult<std::unique_ptr<RedisConnection>> RedisConnection::open(RedisAddress
           RedisFailure{.kind = kind, .detail = "TLS to Redis: " + std::move(secured.error())}};
     }
   }
-  if (auto greeted = connection->greet(server, password); !greeted)
-    return std::unexpected{std::move(greeted.error())};
+  connection->prepare_greeting(server, password);
   return connection;
 }
 
-RedisResult<void> RedisConnection::greet(const config::RedisServer& server, const common::Secret& password) {
+void RedisConnection::prepare_greeting(const config::RedisServer& server, const common::Secret& password) {
+  const auto add = [this](const std::vector<std::string_view>& words, std::string_view error) {
+    greeting_.append(redis_command(words).reveal());
+    greeting_errors_.push_back(error);
+  };
   if (!password.empty()) {
-    const auto reply = server.user.empty() ? command({"AUTH", password.reveal()})
-                                           : command({"AUTH", server.user, password.reveal()});
-    if (!reply) {
-      RedisFailure failure = reply.error();
-      if (failure.code == "ERR")
-        failure.detail = "Redis refuses AUTH: it knows no such password, or none at all";
-      return std::unexpected{std::move(failure)};
-    }
+    std::vector<std::string_view> words{"AUTH", password.reveal()};
+    if (!server.user.empty()) words.insert(words.begin() + 1, server.user);
+    add(words, "Redis refuses AUTH: it knows no such password, or none at all");
   }
   if (server.database != 0) {
-    const auto reply = command({"SELECT", std::to_string(server.database)});
-    if (!reply) {
-      RedisFailure failure = reply.error();
-      if (failure.code == "ERR") failure.detail = "Redis refuses SELECT: it has no database of this number";
-      return std::unexpected{std::move(failure)};
-    }
+    const std::string number = std::to_string(server.database);
+    add({"SELECT", number}, "Redis refuses SELECT: it has no database of this number");
   }
-  return {};
 }
 
 bool RedisConnection::is_stale() const {
@@ -129,13 +128,33 @@ bool RedisConnection::is_stale() const {
   return !reader_.empty() || ::poll(&waiting, 1, 0) != 0;
 }
 
-RedisResult<void> RedisConnection::send(Words words) {
-  const std::vector<std::string_view> list{words};
-  if (socket_.write(redis_command(list).reveal())) return {};
+// In one piece: of two, the second might wait until the first has arrived.
+RedisResult<void> RedisConnection::send(std::string_view bytes) {
+  common::Secret greeting = std::exchange(greeting_, {});
+  if (!greeting.empty()) {
+    greeting.append(bytes);
+    bytes = greeting.reveal();
+  }
+  if (socket_.write(bytes)) return {};
   return std::unexpected{broken("did not take a command")};
 }
 
 RedisResult<RedisReply> RedisConnection::receive() {
+  while (!greeting_errors_.empty()) {
+    const auto reply = next_reply();
+    if (!reply) return reply;
+    if (reply->is(RedisReply::Kind::error)) {
+      RedisFailure failure = refused_by_redis(reply->text);
+      failure.kind = FailureKind::unreachable;
+      if (failure.code == "ERR") failure.detail = greeting_errors_.front();
+      return std::unexpected{std::move(failure)};
+    }
+    greeting_errors_.pop_front();
+  }
+  return next_reply();
+}
+
+RedisResult<RedisReply> RedisConnection::next_reply() {
   std::array<char, 16384> block{};
   while (true) {
     auto reply = reader_.next();
@@ -147,13 +166,6 @@ RedisResult<RedisReply> RedisConnection::receive() {
   }
   return std::unexpected{RedisFailure{.kind = FailureKind::garbage,
                                       .detail = "what answers there is no Redis, or says far too much"}};
-}
-
-RedisResult<RedisReply> RedisConnection::command(Words words) {
-  if (auto sent = send(words); !sent) return std::unexpected{std::move(sent.error())};
-  auto reply = receive();
-  if (reply && reply->is(RedisReply::Kind::error)) return std::unexpected{refused_by_redis(reply->text)};
-  return reply;
 }
 
 RedisFailure RedisConnection::broken(std::string_view what) const {

@@ -34,93 +34,112 @@ constexpr std::int64_t no_end = -1;
 // One byte more than an entry may have shows that it has too many.
 const std::string last_byte = std::to_string(largest_entry);
 
-RedisOutcome<bool> change_lease(RedisConnection& redis, std::string_view script, const LeaseOrder& order) {
-  const auto reply =
-      redis.command({"EVAL", script, "1", order.name, order.holder, std::to_string(order.duration.count())});
-  if (!reply) return {.failure = reply.error()};
-  if (!reply->is(ReplyKind::number)) return {.failure = unexpected_reply()};
-  return {.value = reply->number == 1};
+RedisOperation<bool> change_lease(std::string_view script, const LeaseOrder& order) {
+  RedisOperation<bool> operation;
+  operation.commands.add(
+      {"EVAL", script, "1", order.name, order.holder, std::to_string(order.duration.count())});
+  operation.read = [](std::span<RedisReply> replies) -> RedisOutcome<bool> {
+    const RedisReply& reply = replies.front();
+    if (reply.is(ReplyKind::error)) return {.failure = refused_by_redis(reply.text)};
+    if (!reply.is(ReplyKind::number)) return {.failure = unexpected_reply()};
+    return {.value = reply.number == 1};
+  };
+  return operation;
 }
 
-}  // namespace
-
-RedisOutcome<StoredEntries> redis_look_up(RedisConnection& redis, const std::vector<std::string>& names) {
-  RedisOutcome<StoredEntries> outcome;
+void add_look_ups(RedisCommands& commands, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    for (const auto& sent : {redis.send({"GETRANGE", name, "0", last_byte}), redis.send({"PTTL", name})})
-      if (!sent) return {.failure = sent.error()};
+    commands.add({"GETRANGE", name, "0", last_byte});
+    commands.add({"PTTL", name});
   }
+}
+
+RedisOutcome<StoredEntries> read_look_ups(std::span<RedisReply> replies) {
+  RedisOutcome<StoredEntries> outcome;
   StoredEntries entries;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    auto text = redis.receive();
-    if (!text) return {.failure = std::move(text.error())};
-    const auto left = redis.receive();
-    if (!left) return {.failure = left.error()};
+  for (std::size_t i = 0; i < replies.size(); i += 2) {
+    RedisReply& text = replies[i];
+    const RedisReply& left = replies[i + 1];
     auto& entry = entries.emplace_back();
-    if (text->is(ReplyKind::error)) {
-      outcome.failure = refused_by_redis(text->text);
-    } else if (!text->is(ReplyKind::text) || !(left->is(ReplyKind::number) || left->is(ReplyKind::error))) {
+    if (text.is(ReplyKind::error)) {
+      outcome.failure = refused_by_redis(text.text);
+    } else if (!text.is(ReplyKind::text) || !(left.is(ReplyKind::number) || left.is(ReplyKind::error))) {
       return {.failure = unexpected_reply()};
-    } else if (!text->text.empty() && !(left->is(ReplyKind::number) && left->number == -2)) {
-      entry = StoredEntry{.bytes = std::move(text->text)};
-      if (left->is(ReplyKind::number) && left->number >= 0)
-        entry->left = std::chrono::milliseconds{left->number};
+    } else if (!text.text.empty() && !(left.is(ReplyKind::number) && left.number == -2)) {
+      entry = StoredEntry{.bytes = std::move(text.text)};
+      if (left.is(ReplyKind::number) && left.number >= 0)
+        entry->left = std::chrono::milliseconds{left.number};
     }
   }
   outcome.value = std::move(entries);
   return outcome;
 }
 
-RedisOutcome<Leased> redis_lease(RedisConnection& redis, const LeaseOrder& order,
-                                 const std::vector<std::string>& names) {
-  const std::string duration = std::to_string(order.duration.count());
-  for (const auto& sent : {redis.send({"SET", order.name, order.holder, "NX", "PX", duration}),
-                           redis.send({"PTTL", order.name})})
-    if (!sent) return {.failure = sent.error()};
-  const auto reply = redis.receive();
-  if (!reply) return {.failure = reply.error()};
-  const auto left = redis.receive();
-  if (!left) return {.failure = left.error()};
-  if (reply->is(ReplyKind::error)) return {.failure = refused_by_redis(reply->text)};
-  const bool got = reply->is_status("OK");
-  if (!got && !reply->is(ReplyKind::nil)) return {.failure = unexpected_reply()};
-  const bool usurped = !got && left->is(ReplyKind::number) &&
-                       (left->number == no_end || left->number > order.duration.count());
-  auto looked = redis_look_up(redis, names);
+// The holder is asked for because an earlier try, whose answer was lost, may have got the lease.
+RedisOutcome<Leased> read_lease(const LeaseOrder& order, std::span<RedisReply> replies) {
+  const RedisReply& set = replies[0];
+  const RedisReply& holder = replies[1];
+  const RedisReply& left = replies[2];
+  if (set.is(ReplyKind::error)) return {.failure = refused_by_redis(set.text)};
+  if (!set.is_status("OK") && !set.is(ReplyKind::nil)) return {.failure = unexpected_reply()};
+  const bool got = set.is_status("OK") || (holder.is(ReplyKind::text) && holder.text == order.holder);
+  const bool usurped =
+      !got && left.is(ReplyKind::number) && (left.number == no_end || left.number > order.duration.count());
+  auto looked = read_look_ups(replies.subspan(3));
   if (!looked.value) return {.failure = std::move(looked.failure)};
   return {.value = Leased{.got = got, .usurped = usurped, .entries = *std::move(looked.value)},
           .failure = std::move(looked.failure)};
 }
 
-RedisOutcome<bool> redis_extend(RedisConnection& redis, const LeaseOrder& order) {
-  return change_lease(redis, extend_script, order);
+}  // namespace
+
+RedisOperation<StoredEntries> redis_look_up(const std::vector<std::string>& names) {
+  RedisOperation<StoredEntries> operation{.read = read_look_ups};
+  add_look_ups(operation.commands, names);
+  return operation;
 }
 
-RedisOutcome<bool> redis_release(RedisConnection& redis, const LeaseOrder& order) {
-  return change_lease(redis, release_script, order);
+RedisOperation<Leased> redis_lease(const LeaseOrder& order, const std::vector<std::string>& names) {
+  RedisOperation<Leased> operation{
+      .read = [order](std::span<RedisReply> replies) { return read_lease(order, replies); }};
+  operation.commands.add(
+      {"SET", order.name, order.holder, "NX", "PX", std::to_string(order.duration.count())});
+  operation.commands.add({"GETRANGE", order.name, "0", std::to_string(order.holder.size())});
+  operation.commands.add({"PTTL", order.name});
+  add_look_ups(operation.commands, names);
+  return operation;
 }
 
-RedisOutcome<InTheWay> redis_put(RedisConnection& redis, const PutOrder& order) {
-  auto reply = redis.command({"EVAL", put_script, "1", order.name, order.bytes, order.expected,
-                              std::to_string(order.life.count()), last_byte});
-  if (!reply) return {.failure = std::move(reply.error())};
-  if (reply->is(ReplyKind::number)) return {.value = InTheWay{}};
-  if (!reply->is(ReplyKind::text)) return {.failure = unexpected_reply()};
-  if (reply->text == order.bytes) return {.value = InTheWay{}};
-  return {.value = InTheWay{std::move(reply->text)}};
+RedisOperation<bool> redis_extend(const LeaseOrder& order) { return change_lease(extend_script, order); }
+
+RedisOperation<bool> redis_release(const LeaseOrder& order) { return change_lease(release_script, order); }
+
+RedisOperation<InTheWay> redis_put(const PutOrder& order) {
+  RedisOperation<InTheWay> operation;
+  operation.commands.add({"EVAL", put_script, "1", order.name, order.bytes, order.expected,
+                          std::to_string(order.life.count()), last_byte});
+  operation.read = [bytes = order.bytes](std::span<RedisReply> replies) -> RedisOutcome<InTheWay> {
+    RedisReply& reply = replies.front();
+    if (reply.is(ReplyKind::error)) return {.failure = refused_by_redis(reply.text)};
+    if (reply.is(ReplyKind::number)) return {.value = InTheWay{}};
+    if (!reply.is(ReplyKind::text)) return {.failure = unexpected_reply()};
+    if (reply.text == bytes) return {.value = InTheWay{}};
+    return {.value = InTheWay{std::move(reply.text)}};
+  };
+  return operation;
 }
 
-RedisOutcome<bool> redis_erase(RedisConnection& redis, const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
-    if (auto sent = redis.send({"DEL", name}); !sent) return {.failure = std::move(sent.error())};
-  }
-  RedisOutcome<bool> outcome{.value = true};
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto reply = redis.receive();
-    if (!reply) return {.failure = reply.error()};
-    if (reply->is(ReplyKind::error)) outcome = {.value = false, .failure = refused_by_redis(reply->text)};
-  }
-  return outcome;
+RedisOperation<bool> redis_erase(const std::vector<std::string>& names) {
+  RedisOperation<bool> operation;
+  for (const std::string& name : names) operation.commands.add({"DEL", name});
+  operation.read = [](std::span<RedisReply> replies) {
+    RedisOutcome<bool> outcome{.value = true};
+    for (const RedisReply& reply : replies) {
+      if (reply.is(ReplyKind::error)) outcome = {.value = false, .failure = refused_by_redis(reply.text)};
+    }
+    return outcome;
+  };
+  return operation;
 }
 
 }  // namespace grantd::daemon

@@ -1,10 +1,10 @@
-// The loop's side. An operation is a job for a worker and a timer here; whichever ends first ends it for
-// whoever asked. So nothing that a worker hangs in, a name lookup say, delays anybody past the timeout.
+// The loop's side. An operation is a job in the queue and a timer here; whichever ends first ends it for
+// whoever asked. So nothing that a worker hangs in, a name lookup say, delays anybody past the timeout. What
+// it says about the server is another matter: that is judged by the time since the job left the queue.
 #include "daemon/shared/redis_store.hpp"
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <utility>
 
 namespace grantd::daemon {
@@ -18,6 +18,10 @@ constexpr std::array<std::string_view, 5> operation_names{"look_up", "lease", "w
 constexpr std::chrono::minutes refusal_log_interval{1};
 // A probe delays nobody, so it may take as long as a connection over a bad line takes.
 constexpr std::chrono::milliseconds probe_patience{3000};
+// Nor does what nobody waits for, which may stay in the queue for longer.
+constexpr std::chrono::milliseconds background_patience{1000};
+// A worker tells by itself when the time is up, unless it hangs in the resolver.
+constexpr std::chrono::milliseconds worker_grace{50};
 
 // The server as a whole is of no use in these; with any other code it still answers the next command.
 bool ends_everything(const RedisFailure& failure) {
@@ -35,61 +39,20 @@ std::string_view result_of(const std::optional<RedisFailure>& failure) {
 
 }  // namespace
 
-/// What a worker gets and brings back.
-struct RedisStore::Job {
-  std::shared_ptr<RedisLinks> links;
-  std::shared_ptr<const common::Secret> password;
-  common::BootTime deadline;
-  Work work;
-  std::optional<RedisFailure> failure{};
-  std::atomic<bool> begun = false;
-
-  void run(const common::Clock& clock) {
-    begun = true;
-    auto link = links->take();
-    failure = ask(*link, clock);
-    links->give_back(std::move(link));
-  }
-
-  std::optional<RedisFailure> ask(RedisLink& link, const common::Clock& clock) {
-    bool reused = link.connection && !link.connection->is_stale();
-    while (true) {
-      if (!reused) {
-        if (auto failed = connect(link, clock)) return failed;
-      }
-      link.connection->set_deadline(deadline);
-      auto failed = work(*link.connection);
-      if (!failed || failed->kind == FailureKind::refused) return failed;
-      link.connection.reset();
-      // What was open may have been closed since: by a server that was restarted, say.
-      if (!std::exchange(reused, false) || failed->kind != FailureKind::unreachable) return failed;
-    }
-  }
-
-  std::optional<RedisFailure> connect(RedisLink& link, const common::Clock& clock) const {
-    link.connection.reset();
-    auto opened = RedisConnection::open(link.address, *password, clock, deadline);
-    if (opened) {
-      link.connection = *std::move(opened);
-      return std::nullopt;
-    }
-    // Without a greeting nothing else is answered.
-    if (opened.error().kind == FailureKind::refused) opened.error().kind = FailureKind::unreachable;
-    return std::move(opened.error());
-  }
-};
-
 struct RedisStore::Call {
-  Call(common::TimerQueue& timers, Operation what, std::move_only_function<void(bool)> when_done,
-       std::function<void(Call&)> on_deadline)
+  Call(common::TimerQueue& timers, Operation what, Answered when_done, std::function<void(Call&)> on_deadline)
       : operation(what),
         done(std::move(when_done)),
         deadline(timers, [this, late = std::move(on_deadline)] { late(*this); }) {}
 
+  /// Tells whoever asked, once.
+  void answer(bool answered) {
+    if (done) std::exchange(done, nullptr)(answered);
+  }
+
   const Operation operation;
-  std::move_only_function<void(bool answered)> done;
-  std::shared_ptr<Job> job{};
-  Workers::Ticket ticket{};
+  Answered done;  // null: told
+  std::shared_ptr<RedisJob> job{};
   Calls::iterator place{};
   bool finished = false;
   common::Timer deadline;
@@ -101,54 +64,36 @@ RedisStore::RedisStore(config::RedisServer server, std::shared_ptr<SecretSource>
       password_(std::move(password)),
       timeout_(timeout),
       parts_(parts),
+      queue_(std::make_shared<RedisQueue>(links_, parts_.workers, parts_.clock)),
       probe_timer_(parts.loop.timers(), [this] { probe(); }) {}
 
 RedisStore::~RedisStore() = default;
 
 void RedisStore::look_up(std::vector<std::string> names, Done<StoredEntries> done) {
-  run<StoredEntries>(
-      Operation::look_up, timeout_,
-      [names = std::move(names)](RedisConnection& redis) { return redis_look_up(redis, names); },
-      std::move(done));
+  run<StoredEntries>(Operation::look_up, timeout_, redis_look_up(names), std::move(done));
 }
 
 void RedisStore::lease(LeaseOrder order, std::vector<std::string> names, common::BootTime since,
                        Done<Leased> done) {
   const auto spent = std::chrono::floor<std::chrono::milliseconds>(parts_.loop.timers().now() - since);
-  run<Leased>(
-      Operation::lease, timeout_ - spent,
-      [order = std::move(order), names = std::move(names)](RedisConnection& redis) {
-        return redis_lease(redis, order, names);
-      },
-      std::move(done));
+  run<Leased>(Operation::lease, timeout_ - spent, redis_lease(order, names), std::move(done));
 }
 
 void RedisStore::extend(LeaseOrder order) {
-  run<bool>(
-      Operation::lease, timeout_,
-      [order = std::move(order)](RedisConnection& redis) { return redis_extend(redis, order); },
-      [](std::optional<bool>) {});
+  run<bool>(Operation::lease, background_patience, redis_extend(order), [](std::optional<bool>) {});
 }
 
 void RedisStore::release(LeaseOrder order) {
-  run<bool>(
-      Operation::lease, timeout_,
-      [order = std::move(order)](RedisConnection& redis) { return redis_release(redis, order); },
-      [](std::optional<bool>) {});
+  run<bool>(Operation::lease, background_patience, redis_release(order), [](std::optional<bool>) {});
 }
 
 void RedisStore::put(PutOrder order, Done<InTheWay> done) {
-  run<InTheWay>(
-      Operation::write, timeout_,
-      [order = std::move(order)](RedisConnection& redis) { return redis_put(redis, order); },
-      std::move(done));
+  run<InTheWay>(Operation::write, background_patience, redis_put(order), std::move(done));
 }
 
 void RedisStore::erase(std::vector<std::string> names, std::move_only_function<void()> done) {
-  run<bool>(
-      Operation::erase, timeout_,
-      [names = std::move(names)](RedisConnection& redis) { return redis_erase(redis, names); },
-      [done = std::move(done)](std::optional<bool>) mutable { done(); });
+  run<bool>(Operation::erase, timeout_, redis_erase(names),
+            [done = std::move(done)](std::optional<bool>) mutable { done(); });
 }
 
 std::string RedisStore::last_error() const {
@@ -160,24 +105,26 @@ std::string RedisStore::last_error() const {
 }
 
 // The worker writes the value, the loop reads it: but never before the job has come back.
-template <class T, class Ask>
-void RedisStore::run(Operation operation, std::chrono::milliseconds patience, Ask ask, Done<T> done) {
+template <class T>
+void RedisStore::run(Operation operation, std::chrono::milliseconds patience, RedisOperation<T> asked,
+                     Done<T> done) {
   if (!circuit_.closed() || patience <= std::chrono::milliseconds{0}) return done(std::nullopt);
   auto value = std::make_shared<std::optional<T>>();
-  start(
-      operation, patience,
-      [ask = std::move(ask), value](RedisConnection& redis) {
-        RedisOutcome<T> outcome = ask(redis);
-        *value = std::move(outcome.value);
-        return std::move(outcome.failure);
-      },
-      [done = std::move(done), value](bool answered) mutable {
-        done(answered ? std::move(*value) : std::nullopt);
-      });
+  auto job = std::make_shared<RedisJob>();
+  job->commands = std::move(asked.commands);
+  job->patience = timeout_;
+  job->read = [read = std::move(asked.read), value](std::span<RedisReply> replies) mutable {
+    RedisOutcome<T> outcome = read(replies);
+    *value = std::move(outcome.value);
+    return std::move(outcome.failure);
+  };
+  start(operation, patience, std::move(job), [done = std::move(done), value](bool answered) mutable {
+    done(answered ? std::move(*value) : std::nullopt);
+  });
 }
 
-void RedisStore::start(Operation operation, std::chrono::milliseconds patience, Work work,
-                       std::move_only_function<void(bool answered)> done) {
+void RedisStore::start(Operation operation, std::chrono::milliseconds patience, std::shared_ptr<RedisJob> job,
+                       Answered done) {
   auto call = std::make_shared<Call>(parts_.loop.timers(), operation, std::move(done),
                                      [this](Call& late) { give_up(late); });
   call->place = calls_.insert(calls_.end(), call);
@@ -187,33 +134,35 @@ void RedisStore::start(Operation operation, std::chrono::milliseconds patience, 
     if (!read) return finish(call, RedisFailure{.detail = std::move(read.error().detail)}, false);
     password = *std::move(read);
   }
-  call->job = std::make_shared<Job>();
-  call->job->links = links_;
-  call->job->password = std::move(password);
-  call->job->deadline = parts_.loop.timers().now() + patience;
-  call->job->work = std::move(work);
-  call->deadline.arm(call->job->deadline);
-  call->ticket =
-      parts_.workers.run([job = call->job, waiting = std::weak_ptr(call), store = std::weak_ptr(self_),
-                          &clock = parts_.clock, &loop = parts_.loop] {
-        job->run(clock);
-        common::wipe_stack();
-        loop.post([job, waiting, store] {
-          const auto self = store.lock();
-          auto ended = waiting.lock();
-          if (self && ended) (*self)->finish(std::move(ended), job->failure, true);
-        });
-      });
+  job->password = std::move(password);
+  job->ended = [waiting = std::weak_ptr(call), store = std::weak_ptr(self_), &loop = parts_.loop] {
+    loop.post([waiting, store] {
+      const auto self = store.lock();
+      auto ended = waiting.lock();
+      if (!self || !ended) return;
+      const auto failure = ended->job->failure;
+      (*self)->finish(std::move(ended), failure, true);
+    });
+  };
+  call->job = std::move(job);
+  call->deadline.arm_after(patience);
+  queue_->push(call->job);
 }
 
-// A job that no worker has begun says nothing about the server.
-void RedisStore::give_up(Call& call) {
-  const bool begun = call.job->begun || call.operation == Operation::probe;
-  call.ticket.abandon();
-  finish(*call.place,
-         RedisFailure{.kind = begun ? FailureKind::timed_out : FailureKind::not_asked,
-                      .detail = begun ? "Redis did not answer in time" : "too many operations at once"},
-         false);
+// Time in the queue is this machine's own and says nothing about the server.
+void RedisStore::give_up(Call& late) {
+  const auto call = *late.place;
+  const auto begun = queue_->withdraw(call->job);
+  const auto silent_at = begun ? *begun + call->job->patience + worker_grace : common::BootTime::max();
+  const bool silent = parts_.loop.timers().now() >= silent_at;
+  if (begun && !silent) {
+    call->deadline.arm(silent_at);
+    return call->answer(false);
+  }
+  if (silent || call->operation == Operation::probe)
+    return finish(
+        call, RedisFailure{.kind = FailureKind::timed_out, .detail = "Redis did not answer in time"}, false);
+  finish(call, RedisFailure{.kind = FailureKind::not_asked, .detail = "too many operations at once"}, false);
 }
 
 void RedisStore::finish(std::shared_ptr<Call> call, const std::optional<RedisFailure>& failure,
@@ -221,14 +170,15 @@ void RedisStore::finish(std::shared_ptr<Call> call, const std::optional<RedisFai
   if (std::exchange(call->finished, true)) return;
   calls_.erase(call->place);
   call->deadline.disarm();
-  if (call->operation == Operation::probe) return end_probe(failure);
+  if (call->operation == Operation::probe) return end_probe(failure, call->job);
   judge(call->operation, failure);
-  call->done(answered);
+  call->answer(answered);
 }
 
 void RedisStore::judge(Operation operation, const std::optional<RedisFailure>& failure) {
   parts_.metrics.operation(operation_names[static_cast<std::size_t>(operation)], result_of(failure));
   if (!failure) {
+    circuit_.prove();
     if (const auto found = refusals_.find(operation); found != refusals_.end()) found->second.current = false;
   } else if (failure->kind == FailureKind::refused && !ends_everything(*failure)) {
     refuse(operation, *failure);
@@ -237,12 +187,13 @@ void RedisStore::judge(Operation operation, const std::optional<RedisFailure>& f
   }
 }
 
-// One definition's entry may be refused and the next one's not: that is no news each time.
+// One definition's entry may be refused and the next one's not: that is no news each time. Nor is another
+// code, which is the server's to choose.
 void RedisStore::refuse(Operation operation, const RedisFailure& failure) {
   Refusal& last = refusals_[operation];
   const auto now = parts_.loop.timers().now();
-  const bool same = last.failure.code == failure.code;
-  const bool known = same && (last.current || now < last.logged + refusal_log_interval);
+  const bool same = last.current && last.failure.code == failure.code;
+  const bool known = same || (last.logged && now < *last.logged + refusal_log_interval);
   last.failure = failure;
   last.current = true;
   if (known) return;
@@ -259,34 +210,45 @@ void RedisStore::lose(const RedisFailure& failure) {
   probe_timer_.arm(circuit_.open(parts_.loop.timers().now(), parts_.entropy.uniform()));
   down_because_ = failure.detail;
   parts_.log.warning("shared_cache_down", {{"detail", failure.detail}});
+  begin_anew();
   links_->close_all();
   const Calls pending = std::exchange(calls_, {});
   for (const auto& call : pending) {
     call->finished = true;
     call->deadline.disarm();
-    call->ticket.abandon();
   }
-  for (const auto& call : pending) call->done(false);
+  for (const auto& call : pending) call->answer(false);
+}
+
+void RedisStore::begin_anew() {
+  queue_->abandon();
+  queue_ = std::make_shared<RedisQueue>(links_, parts_.workers, parts_.clock);
 }
 
 void RedisStore::probe() {
-  start(
-      Operation::probe, std::max(timeout_, probe_patience),
-      [](RedisConnection& redis) -> std::optional<RedisFailure> {
-        const auto reply = redis.command({"PING"});
-        // A user who may not even do that gets an answer.
-        if (reply || (reply.error().kind == FailureKind::refused && !ends_everything(reply.error())))
-          return std::nullopt;
-        return reply.error();
-      },
-      [](bool) {});
+  auto job = std::make_shared<RedisJob>();
+  job->commands.add({"PING"});
+  job->patience = std::max(timeout_, probe_patience);
+  // A user who may not even do that gets an answer.
+  job->read = [](std::span<RedisReply> replies) -> std::optional<RedisFailure> {
+    if (!replies.front().is(RedisReply::Kind::error)) return std::nullopt;
+    auto failure = refused_by_redis(replies.front().text);
+    return ends_everything(failure) ? std::optional{std::move(failure)} : std::nullopt;
+  };
+  const auto patience = job->patience;
+  start(Operation::probe, patience, std::move(job), [](bool) {});
 }
 
-void RedisStore::end_probe(const std::optional<RedisFailure>& failure) {
+// It has more time than others, for the sake of its connection; an answer that is no faster than theirs may
+// be would have the next caller wait in vain.
+void RedisStore::end_probe(std::optional<RedisFailure> failure, const std::shared_ptr<RedisJob>& job) {
+  if (!failure && job->took >= timeout_)
+    failure = RedisFailure{.kind = FailureKind::timed_out, .detail = "Redis answers, but too late"};
   if (!failure) {
     circuit_.close();
     return parts_.log.info("shared_cache_up");
   }
+  begin_anew();
   probe_timer_.arm(circuit_.open(parts_.loop.timers().now(), parts_.entropy.uniform()));
   if (std::exchange(down_because_, failure->detail) == failure->detail) return;
   parts_.log.warning("shared_cache_down", {{"detail", failure->detail}});

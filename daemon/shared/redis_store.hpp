@@ -12,8 +12,8 @@
 #include "daemon/metrics/metrics.hpp"
 #include "daemon/secrets/secret_source.hpp"
 #include "daemon/shared/circuit.hpp"
-#include "daemon/shared/redis_links.hpp"
 #include "daemon/shared/redis_operations.hpp"
+#include "daemon/shared/redis_queue.hpp"
 #include "daemon/shared/shared_store.hpp"
 
 namespace grantd::daemon {
@@ -29,9 +29,10 @@ struct RedisParts {
   SharedCacheMetrics& metrics;
 };
 
-/// The shared store in Redis or Valkey. An operation takes no longer than `timeout`, whatever the server and
-/// the network do; the first that fails for want of an answer opens the circuit, and from then on nobody
-/// waits, until a probe in the background was answered. Loop thread only.
+/// The shared store in Redis or Valkey. An operation that somebody waits for takes no longer than `timeout`,
+/// whatever the server and the network do; the first that the server leaves without an answer for as long
+/// opens the circuit, and from then on nobody waits, until a probe in the background was answered in time.
+/// Loop thread only.
 class RedisStore final : public SharedStore {
  public:
   /// `password` may be null.
@@ -53,33 +54,36 @@ class RedisStore final : public SharedStore {
 
  private:
   enum class Operation { look_up, lease, write, erase, probe };
-  using Work = std::move_only_function<std::optional<RedisFailure>(RedisConnection&)>;
-  struct Job;
+  using Answered = std::move_only_function<void(bool answered)>;
   struct Call;
   using Calls = std::list<std::shared_ptr<Call>>;
   /// The last answer to an operation that was a refusal.
   struct Refusal {
     RedisFailure failure{};
-    common::BootTime logged{};
+    std::optional<common::BootTime> logged{};
     bool current = false;  // nothing better came since
   };
 
-  template <class T, class Ask>
-  void run(Operation operation, std::chrono::milliseconds patience, Ask ask, Done<T> done);
-  void start(Operation operation, std::chrono::milliseconds patience, Work work,
-             std::move_only_function<void(bool answered)> done);
-  void give_up(Call& call);
+  template <class T>
+  void run(Operation operation, std::chrono::milliseconds patience, RedisOperation<T> asked, Done<T> done);
+  /// `patience`: of whoever asks.
+  void start(Operation operation, std::chrono::milliseconds patience, std::shared_ptr<RedisJob> job,
+             Answered done);
+  void give_up(Call& late);
   void finish(std::shared_ptr<Call> call, const std::optional<RedisFailure>& failure, bool answered);
   void judge(Operation operation, const std::optional<RedisFailure>& failure);
   void refuse(Operation operation, const RedisFailure& failure);
   void lose(const RedisFailure& failure);
   void probe();
-  void end_probe(const std::optional<RedisFailure>& failure);
+  void end_probe(std::optional<RedisFailure> failure, const std::shared_ptr<RedisJob>& job);
+  /// With a queue of its own, whatever becomes of what is under way.
+  void begin_anew();
 
   const std::shared_ptr<RedisLinks> links_;
   const std::shared_ptr<SecretSource> password_;
   const std::chrono::milliseconds timeout_;
   const RedisParts parts_;
+  std::shared_ptr<RedisQueue> queue_;
   Circuit circuit_;
   std::string down_because_;
   std::map<Operation, Refusal> refusals_;

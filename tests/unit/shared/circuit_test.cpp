@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 using grantd::common::BootTime;
 using grantd::daemon::Circuit;
 
-TEST_CASE("circuit: pauses double from a second to thirty, and begin anew after an answer") {
+TEST_CASE("circuit: pauses double from a second to thirty, and begin anew once it is of use again") {
   Circuit circuit;
   CHECK(circuit.closed());
   const BootTime now{100s};
@@ -20,7 +20,19 @@ TEST_CASE("circuit: pauses double from a second to thirty, and begin anew after 
   CHECK_FALSE(circuit.closed());
   circuit.close();
   CHECK(circuit.closed());
+  circuit.prove();
   CHECK(circuit.open(now, 0) == now + 1s);
+}
+
+TEST_CASE("circuit: a probe's answer alone does not begin the pauses anew") {
+  Circuit circuit;
+  const BootTime now{100s};
+  for (const auto pause : {1s, 2s, 4s}) {
+    CHECK(circuit.open(now, 0) == now + pause);
+    circuit.prove();  // of what came in late
+    circuit.close();
+    CHECK(circuit.closed());
+  }
 }
 
 TEST_CASE("circuit: jitter adds up to a tenth") {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "daemon/shared/redis_operations.hpp"
 
@@ -25,7 +26,10 @@ struct Scripted {
     path.native().copy(address.sun_path, sizeof address.sun_path - 1);
     REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     REQUIRE(::listen(listener.get(), 4) == 0);
-    auto opened = daemon::RedisConnection::open(target, {}, clock, clock.now() + 10s);
+    connect({});
+  }
+  void connect(std::string_view password) {
+    auto opened = daemon::RedisConnection::open(target, common::Secret{password}, clock, clock.now() + 10s);
     REQUIRE(opened);
     redis = *std::move(opened);
     peer = common::UniqueFd{::accept(listener.get(), nullptr, nullptr)};
@@ -34,6 +38,20 @@ struct Scripted {
   Scripted(const Scripted&) = delete;
   Scripted& operator=(const Scripted&) = delete;
 
+  /// What comes of a command, or of its error reply.
+  daemon::RedisResult<daemon::RedisReply> ping() const {
+    daemon::RedisCommands commands;
+    commands.add({"PING"});
+    if (auto sent = redis->send(commands.bytes()); !sent) return std::unexpected{sent.error()};
+    return redis->receive();
+  }
+  template <class T>
+  daemon::RedisOutcome<T> run(daemon::RedisOperation<T> operation) const {
+    REQUIRE(redis->send(operation.commands.bytes()));
+    std::vector<daemon::RedisReply> replies;
+    while (replies.size() < operation.commands.count()) replies.push_back(redis->receive().value());
+    return operation.read(replies);
+  }
   void say(std::string_view bytes) const {
     REQUIRE(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
             static_cast<ssize_t>(bytes.size()));
@@ -59,27 +77,65 @@ struct Scripted {
 TEST_CASE("redis connection: commands and their answers in order") {
   Scripted s;
   s.say("+PONG\r\n-NOPERM no\r\n");
-  CHECK(s.redis->command({"PING"})->is_status("PONG"));
-  const auto refused = s.redis->command({"PING"});
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().kind == FailureKind::refused);
-  CHECK(refused.error().code == "NOPERM");
+  CHECK(s.ping()->is_status("PONG"));
+  const auto refused = s.ping();
+  REQUIRE(refused);
+  CHECK(refused->is(daemon::RedisReply::Kind::error));
+  CHECK(refused->text == "NOPERM");
   CHECK(s.heard() == "*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n");
+}
+
+TEST_CASE("redis connection: user and database go along with the first command, and once") {
+  Scripted s;
+  s.target.server.user = "u";
+  s.target.server.database = 5;
+  s.connect("secret");
+  s.say("+OK\r\n+OK\r\n+PONG\r\n+PONG\r\n");
+  CHECK(s.ping()->is_status("PONG"));
+  CHECK(s.heard() ==
+        "*3\r\n$4\r\nAUTH\r\n$1\r\nu\r\n$6\r\nsecret\r\n"
+        "*2\r\n$6\r\nSELECT\r\n$1\r\n5\r\n"
+        "*1\r\n$4\r\nPING\r\n");
+  CHECK(s.ping()->is_status("PONG"));
+  CHECK(s.heard() == "*1\r\n$4\r\nPING\r\n");
+}
+
+TEST_CASE("redis connection: without the user or the database nothing is an answer") {
+  Scripted s;
+  s.target.server.database = 5;
+  s.connect("secret");
+  std::string why;
+  SUBCASE("the password") {
+    s.say("-WRONGPASS no\r\n-NOAUTH no\r\n-NOAUTH no\r\n");
+    why = "Redis answered WRONGPASS: user or password are wrong";
+  }
+  SUBCASE("no password is known") {
+    s.say("-ERR AUTH called without any password\r\n+OK\r\n+PONG\r\n");
+    why = "Redis refuses AUTH: it knows no such password, or none at all";
+  }
+  SUBCASE("the database") {
+    s.say("+OK\r\n-ERR DB index is out of range\r\n+PONG\r\n");
+    why = "Redis refuses SELECT: it has no database of this number";
+  }
+  const auto reply = s.ping();
+  REQUIRE_FALSE(reply);
+  CHECK(reply.error().kind == FailureKind::unreachable);
+  CHECK(reply.error().detail == why);
 }
 
 TEST_CASE("redis connection: garbage, an end and silence are told apart") {
   Scripted s;
   SUBCASE("garbage") {
     s.say("HTTP/1.1 200 OK\r\n");
-    CHECK(s.redis->command({"PING"}).error().kind == FailureKind::garbage);
+    CHECK(s.ping().error().kind == FailureKind::garbage);
   }
   SUBCASE("the end") {
     s.peer.reset();
-    CHECK(s.redis->command({"PING"}).error().kind == FailureKind::unreachable);
+    CHECK(s.ping().error().kind == FailureKind::unreachable);
   }
   SUBCASE("silence") {
     s.redis->set_deadline(s.clock.now() + 5ms);
-    CHECK(s.redis->command({"PING"}).error().kind == FailureKind::timed_out);
+    CHECK(s.ping().error().kind == FailureKind::timed_out);
   }
 }
 
@@ -89,7 +145,7 @@ TEST_CASE("redis connection: what comes unasked makes it stale") {
   SUBCASE("bytes") { s.say("+OK\r\n"); }
   SUBCASE("more than was asked for") {
     s.say("+PONG\r\n+OK\r\n");
-    REQUIRE(s.redis->command({"PING"}));
+    REQUIRE(s.ping());
   }
   SUBCASE("the end") { s.peer.reset(); }
   CHECK(s.redis->is_stale());
@@ -107,7 +163,7 @@ TEST_CASE("redis connection: nobody there is told at once") {
 TEST_CASE("redis operations: a look-up takes what is there, and leaves what is refused") {
   Scripted s;
   s.say("$3\r\none\r\n:500\r\n$0\r\n\r\n:-2\r\n-WRONGTYPE x\r\n:-1\r\n$3\r\ntwo\r\n:-1\r\n");
-  const auto outcome = daemon::redis_look_up(*s.redis, {"a", "b", "c", "d"});
+  const auto outcome = s.run(daemon::redis_look_up({"a", "b", "c", "d"}));
   REQUIRE(outcome.value);
   REQUIRE(outcome.value->size() == 4);
   CHECK((*outcome.value)[0]->bytes == "one");
@@ -122,11 +178,11 @@ TEST_CASE("redis operations: a look-up takes what is there, and leaves what is r
 TEST_CASE("redis operations: a lease is got or not, and the entries are looked at after it") {
   Scripted s;
   const daemon::LeaseOrder order{.name = "l", .holder = "h", .duration = 2s};
-  s.say("+OK\r\n:2000\r\n$0\r\n\r\n:-2\r\n$-1\r\n:2000\r\n$1\r\nx\r\n:9\r\n");
-  const auto got = daemon::redis_lease(*s.redis, order, {"a"});
+  s.say("+OK\r\n$1\r\nh\r\n:2000\r\n$0\r\n\r\n:-2\r\n$-1\r\n$1\r\no\r\n:2000\r\n$1\r\nx\r\n:9\r\n");
+  const auto got = s.run(daemon::redis_lease(order, {"a"}));
   CHECK(got.value->got);
   CHECK_FALSE(got.value->entries[0]);
-  const auto not_got = daemon::redis_lease(*s.redis, order, {"a"});
+  const auto not_got = s.run(daemon::redis_lease(order, {"a"}));
   CHECK_FALSE(not_got.value->got);
   CHECK_FALSE(not_got.value->usurped);
   CHECK(not_got.value->entries[0]->bytes == "x");
@@ -139,12 +195,24 @@ TEST_CASE(
   Scripted s;
   const daemon::LeaseOrder order{.name = "l", .holder = "h", .duration = 2s};
   for (const std::string_view left : {":-1", ":2001", ":9223372036854775807"}) {
-    s.say(std::string{"$-1\r\n"}.append(left).append("\r\n$0\r\n\r\n:-2\r\n"));
-    CHECK(daemon::redis_lease(*s.redis, order, {"a"}).value->usurped);
+    s.say(std::string{"$-1\r\n$1\r\no\r\n"}.append(left).append("\r\n$0\r\n\r\n:-2\r\n"));
+    CHECK(s.run(daemon::redis_lease(order, {"a"})).value->usurped);
   }
   for (const std::string_view left : {":-2", ":0", ":2000", "-NOPERM no", "+OK"}) {
-    s.say(std::string{"$-1\r\n"}.append(left).append("\r\n$0\r\n\r\n:-2\r\n"));
-    CHECK_FALSE(daemon::redis_lease(*s.redis, order, {"a"}).value->usurped);
+    s.say(std::string{"$-1\r\n$1\r\no\r\n"}.append(left).append("\r\n$0\r\n\r\n:-2\r\n"));
+    CHECK_FALSE(s.run(daemon::redis_lease(order, {"a"})).value->usurped);
+  }
+}
+
+TEST_CASE(
+    "redis operations: a lease that is this holder's already is got, whatever else has its name is not") {
+  Scripted s;
+  const daemon::LeaseOrder order{.name = "l", .holder = "h", .duration = 2s};
+  s.say("$-1\r\n$1\r\nh\r\n:2000\r\n$0\r\n\r\n:-2\r\n");
+  CHECK(s.run(daemon::redis_lease(order, {"a"})).value->got);
+  for (const std::string_view holder : {"$2\r\nhh\r\n", "$0\r\n\r\n", "-WRONGTYPE no\r\n", "+h\r\n"}) {
+    s.say(std::string{"$-1\r\n"}.append(holder).append(":2000\r\n$0\r\n\r\n:-2\r\n"));
+    CHECK_FALSE(s.run(daemon::redis_lease(order, {"a"})).value->got);
   }
 }
 
@@ -152,11 +220,11 @@ TEST_CASE("redis operations: a write is done, or told what stands in the way") {
   Scripted s;
   const daemon::PutOrder order{.name = "n", .bytes = "new", .expected = "old", .life = 5s};
   s.say(":1\r\n$5\r\nother\r\n$3\r\nnew\r\n-READONLY x\r\n+OK\r\n");
-  CHECK_FALSE(*daemon::redis_put(*s.redis, order).value);
-  CHECK(**daemon::redis_put(*s.redis, order).value == "other");
-  CHECK_FALSE(*daemon::redis_put(*s.redis, order).value);  // the answer to an earlier try was lost
-  const auto refused = daemon::redis_put(*s.redis, order);
+  CHECK_FALSE(*s.run(daemon::redis_put(order)).value);
+  CHECK(**s.run(daemon::redis_put(order)).value == "other");
+  CHECK_FALSE(*s.run(daemon::redis_put(order)).value);  // the answer to an earlier try was lost
+  const auto refused = s.run(daemon::redis_put(order));
   CHECK_FALSE(refused.value);
   CHECK(refused.failure->detail.find("name the primary") != std::string::npos);
-  CHECK(daemon::redis_put(*s.redis, order).failure->kind == FailureKind::garbage);
+  CHECK(s.run(daemon::redis_put(order)).failure->kind == FailureKind::garbage);
 }
