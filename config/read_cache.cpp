@@ -37,6 +37,10 @@ CacheSettings read_cache(const Node& table, Problems& problems) {
   if (reader.has("shared") && !reader.has("key_file") && !reader.has("key_credential")) {
     reader.fail("key_file", "required with shared: key_file or key_credential");
   }
+  for (const std::string_view key : {"password_file", "password_credential", "key_file", "key_credential"}) {
+    if (reader.has(key) && !reader.has("shared"))
+      reader.fail(key, "expected shared beside it: without it nothing is shared");
+  }
   if (cache.shared && !cache.shared->user.empty() && !reader.has("password_file") &&
       !reader.has("password_credential")) {
     reader.fail("shared", "expected password_file or password_credential beside it: the user's password");

@@ -90,6 +90,24 @@ Parsed<Authority> parse_authority(std::string_view text) {
   return authority;
 }
 
+// RFC 3986 section 2.1. Nothing: what follows a "%" is no byte, or one that no name has.
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '%') {
+      if (i + 2 >= text.size()) return std::nullopt;
+      const int high = ascii::hex_value(text[i + 1]);
+      const int low = ascii::hex_value(text[i + 2]);
+      if (high < 0 || low < 0 || high * 16 + low == 0) return std::nullopt;
+      c = static_cast<char>(high * 16 + low);
+      i += 2;
+    }
+    decoded.push_back(c);
+  }
+  return decoded;
+}
+
 // RFC 3986 section 3.3 and 3.4: pchar, "/" and "?".
 bool is_path_or_query(std::string_view text) {
   constexpr std::string_view marks = "-._~!$&'()*+,;=:@/?%";
@@ -159,8 +177,9 @@ Parsed<RedisServer> parse_redis_url(std::string_view text) {
   if (constexpr std::string_view unix = "redis+unix://"; text.starts_with(unix)) {
     const auto path = text.substr(unix.size());
     if (!path.starts_with('/') || path.find_first_of("?#") != std::string_view::npos) return failure;
-    if (path.ends_with('/') || !parse_socket_path(path)) return failure;
-    return RedisServer{.socket = path};
+    const auto decoded = percent_decoded(path);
+    if (!decoded || decoded->ends_with('/') || !parse_socket_path(*decoded)) return failure;
+    return RedisServer{.socket = *decoded};
   }
   const auto scheme_end = text.find("://");
   if (scheme_end == std::string_view::npos) return failure;
@@ -174,8 +193,10 @@ Parsed<RedisServer> parse_redis_url(std::string_view text) {
   std::from_chars(database.data(), database.data() + database.size(), server.database);
   rest = rest.substr(0, slash);
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
-    server.user = rest.substr(0, at);
-    if (server.user.empty() || server.user.find(':') != std::string::npos) return failure;
+    const auto user = rest.substr(0, at);
+    auto decoded = percent_decoded(user);
+    if (!decoded || user.empty() || user.find(':') != std::string_view::npos) return failure;
+    server.user = *std::move(decoded);
     rest.remove_prefix(at + 1);
   }
   auto authority = parse_authority(rest);

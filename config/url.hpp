@@ -14,7 +14,8 @@ namespace grantd::config {
 /// `http://host:port` and nothing else, for `http_proxy`.
 Parsed<Url> parse_proxy_url(std::string_view text);
 
-/// `redis://[user@]host:port[/db]`, `rediss://...` or `redis+unix:///path`. A password belongs in a file.
+/// `redis://[user@]host:port[/db]`, `rediss://...` or `redis+unix:///path`; user and path may be
+/// percent-encoded. A password belongs in a file.
 Parsed<RedisServer> parse_redis_url(std::string_view text);
 
 /// An IP address and a port, as in "127.0.0.1:9464" or "[::1]:9464"; the address comes without brackets.

@@ -14,6 +14,7 @@ constexpr std::size_t most_keys = 16;
 
 std::expected<SealingKeys, std::string> parse_sealing_keys(std::string_view text) {
   SealingKeys keys;
+  std::vector<common::Secret> secrets;
   std::size_t number = 0;
   while (!text.empty()) {
     ++number;
@@ -22,15 +23,22 @@ std::expected<SealingKeys, std::string> parse_sealing_keys(std::string_view text
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty()) continue;
-    const auto secret = base64_decode(line);
+    auto secret = base64_decode(line);
     if (!secret || secret->size() != seal_key_size) {
       return std::unexpected(
           "holds in line " + std::to_string(number) +
           " something else than 32 bytes in base64; \"openssl rand -base64 32\" makes such a line");
     }
+    if (std::ranges::all_of(secret->reveal(), [](char c) { return c == '\0'; }))
+      return std::unexpected("holds in line " + std::to_string(number) + " a key of zeros, which is none");
+    const bool repeated =
+        std::ranges::any_of(secrets, [&](const common::Secret& other) { return other.same_as(*secret); });
+    if (repeated)
+      return std::unexpected("holds in line " + std::to_string(number) + " a key that stands above already");
     if (keys.size() == most_keys) return std::unexpected{"holds more than 16 keys"};
     keys.push_back({.name_key = derive_key(*secret, "grantd shared cache: names"),
                     .seal_key = derive_key(*secret, "grantd shared cache: seals")});
+    secrets.push_back(*std::move(secret));
   }
   if (keys.empty()) return std::unexpected{"holds no key"};
   return keys;

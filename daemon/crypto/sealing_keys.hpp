@@ -18,8 +18,8 @@ struct SealingKey {
 /// The keys of the shared cache, at least one: the first names and seals, all find and open. Immutable.
 using SealingKeys = std::vector<SealingKey>;
 
-/// Lines of 32 random bytes in base64, at most 16; empty lines do not count. The error ends a sentence that
-/// begins with what the text was read from, and never holds a part of it.
+/// Lines of 32 random bytes in base64, at most 16, each once; empty lines do not count. The error ends a
+/// sentence that begins with what the text was read from, and never holds a part of it.
 std::expected<SealingKeys, std::string> parse_sealing_keys(std::string_view text);
 
 }  // namespace grantd::daemon

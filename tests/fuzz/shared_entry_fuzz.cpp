@@ -10,7 +10,7 @@ using namespace grantd;
 namespace {
 
 const daemon::SealingKey& key() {
-  static const auto keys = daemon::parse_sealing_keys("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+  static const auto keys = daemon::parse_sealing_keys("CAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
   return keys.value().front();
 }
 

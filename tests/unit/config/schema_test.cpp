@@ -213,6 +213,14 @@ TEST_CASE("cache: server, keys, prefix and timeout") {
   CHECK(cache.timeout == std::chrono::seconds{1});
 }
 
+TEST_CASE("cache: a password or key for nothing is told") {
+  for (const std::string key : {"password_file", "password_credential", "key_file", "key_credential"}) {
+    const std::string value = key.ends_with("_file") ? "/k" : "k";
+    CHECK(contains(report_of("[cache]\n" + key + " = '" + value + "'\n"),
+                   "cache." + key + ": expected shared beside it"));
+  }
+}
+
 TEST_CASE("cache: what is wrong is told") {
   CHECK(contains(report_of("[cache]\nshared = 'redis://h:1'\n"), "cache.key_file: required with shared"));
   CHECK(contains(report_of("[cache]\nshared = 'x'\n"), "2:10: cache.shared: expected \"redis://"));

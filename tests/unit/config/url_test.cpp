@@ -147,9 +147,15 @@ TEST_CASE("redis URL: host and port or a path, a user but no password") {
   CHECK(parse_redis_url("rediss://[::1]:6379/").value() ==
         RedisServer{.host = "::1", .port = 6379, .tls = true});
   CHECK(parse_redis_url("redis+unix:///run/redis.sock").value() == RedisServer{.socket = "/run/redis.sock"});
+  CHECK(parse_redis_url("redis+unix:///run/a%20b%2Fc.sock").value() ==
+        RedisServer{.socket = "/run/a b/c.sock"});
+  CHECK(parse_redis_url("redis://user%40x%3ay@h:1").value() ==
+        RedisServer{.host = "h", .port = 1, .user = "user@x:y"});
   for (const char* wrong :
        {"", "redis://h", "redis://u:p@h:1", "redis://@h:1", "redis://h:1/x", "redis://h:1/12345",
-        "http://h:1", "redis+unix://x", "redis+unix:///", "redis+unix:///a?b", "redis://h:1/0?x", "h:1"}) {
+        "http://h:1", "redis+unix://x", "redis+unix:///", "redis+unix:///a?b", "redis://h:1/0?x", "h:1",
+        "redis+unix:///a%", "redis+unix:///a%2", "redis+unix:///a%zz", "redis+unix:///a%00",
+        "redis+unix:///a%2f", "redis://u%4@h:1", "redis://u%00@h:1"}) {
     CAPTURE(wrong);
     CHECK_FALSE(parse_redis_url(wrong).has_value());
   }

@@ -17,7 +17,7 @@ namespace {
 
 const std::string zeros(32, '\0');
 const std::string nonce(12, '\0');
-constexpr std::string_view line = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+constexpr std::string_view line = "CAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 std::string hex(std::string_view bytes) {
   std::string text;
@@ -32,6 +32,10 @@ std::string hex(std::string_view bytes) {
 std::string error_of(std::string_view text) {
   auto keys = parse_sealing_keys(text);
   return keys ? std::to_string(keys->size()) : keys.error();
+}
+
+std::string other_key(int number) {
+  return std::string(1, static_cast<char>('D' + number)).append(line.substr(1));
 }
 
 }  // namespace
@@ -71,7 +75,7 @@ TEST_CASE("sealing keys: lines of 32 bytes in base64, with or without an end") {
   const std::string one{line};
   CHECK(error_of(one) == "1");
   CHECK(error_of(one + "\n") == "1");
-  CHECK(error_of(one + "\r\n\n" + one + "\n") == "2");
+  CHECK(error_of(one + "\r\n\n" + other_key(0) + "\n") == "2");
   const auto keys = parse_sealing_keys(one);
   CHECK(keys->front().name_key.size() == 32);
   CHECK_FALSE(keys->front().name_key.same_as(keys->front().seal_key));
@@ -89,6 +93,13 @@ TEST_CASE("sealing keys: what is none is told by its line, and not repeated") {
     CHECK(error.find(wrong) == std::string::npos);
   }
   std::string many;
-  for (int i = 0; i < 17; ++i) many += one + "\n";
+  for (int i = 0; i < 17; ++i) many += other_key(i) + "\n";
   CHECK(error_of(many) == "holds more than 16 keys");
+}
+
+TEST_CASE("sealing keys: one that stands there twice, or is all zeros, is refused") {
+  const std::string one{line};
+  CHECK(error_of(one + "\n" + other_key(0) + "\n\n" + one) ==
+        "holds in line 4 a key that stands above already");
+  CHECK(error_of(one + "\nA" + one.substr(1)) == "holds in line 2 a key of zeros, which is none");
 }

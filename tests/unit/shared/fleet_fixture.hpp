@@ -16,7 +16,7 @@
 
 namespace grantd::tests {
 
-inline const std::string first_key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+inline const std::string first_key = "CAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 inline const std::string second_key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 /// Different bytes each time, so that no two leases have one holder and no two seals one nonce.
