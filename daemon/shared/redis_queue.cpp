@@ -71,7 +71,7 @@ std::vector<std::shared_ptr<RedisJob>> RedisQueue::take(std::size_t place) {
   return batch;
 }
 
-void RedisQueue::exchange(RedisLink& link, Batch batch) const {
+void RedisQueue::exchange(RedisLink& link, Batch batch) {
   std::chrono::milliseconds patience{0};
   for (const auto& job : batch) patience = std::max(patience, job->patience);
   const auto deadline = clock_.now() + patience;
@@ -80,13 +80,9 @@ void RedisQueue::exchange(RedisLink& link, Batch batch) const {
   while (true) {
     failure = reused ? std::nullopt : connect(link, *batch.front()->password, deadline);
     if (!failure) {
-      link.connection->set_deadline(deadline);
-      failure = ask(*link.connection, batch);
+      failure = ask(*link.connection, batch, deadline);
     }
     if (!failure) return;
-    const bool overslept = link.connection && link.connection->is_stale() && clock_.now() > deadline + prompt;
-    if (overslept && failure->kind == FailureKind::timed_out)
-      failure = RedisFailure{.kind = FailureKind::not_asked, .detail = "this machine is too busy"};
     link.connection.reset();
     // What was open may have been closed since: by a server that was restarted, say.
     if (!std::exchange(reused, false) || failure->kind != FailureKind::unreachable) break;
@@ -106,9 +102,10 @@ std::optional<RedisFailure> RedisQueue::connect(RedisLink& link, const common::S
   return std::nullopt;
 }
 
-// Leaves in the batch what got no answer.
-std::optional<RedisFailure> RedisQueue::ask(RedisConnection& redis, Batch& batch) const {
+// Leaves in the batch what got no answer. While the server answers others, nobody's silence begins.
+std::optional<RedisFailure> RedisQueue::ask(RedisConnection& redis, Batch& batch, common::BootTime deadline) {
   const auto sent_at = clock_.now();
+  redis.set_deadline(deadline);
   std::string bytes;
   for (const auto& job : batch) bytes += job->commands.bytes();
   if (auto sent = redis.send(bytes); !sent) return std::move(sent.error());
@@ -117,15 +114,26 @@ std::optional<RedisFailure> RedisQueue::ask(RedisConnection& redis, Batch& batch
     std::vector<RedisReply> replies;
     while (replies.size() < job.commands.count()) {
       auto reply = redis.receive();
-      if (!reply) return std::move(reply.error());
+      if (!reply) {
+        const bool overslept = redis.is_stale() && clock_.now() > deadline + prompt;
+        if (overslept && reply.error().kind == FailureKind::timed_out)
+          return RedisFailure{.kind = FailureKind::not_asked, .detail = "this machine is too busy"};
+        return std::move(reply.error());
+      }
       replies.push_back(*std::move(reply));
     }
     auto failure = job.read(replies);
     if (failure && failure->kind == FailureKind::garbage) return failure;
+    const auto now = clock_.now();
     job.failure = std::move(failure);
-    job.took = clock_.now() - sent_at;
+    job.took = now - sent_at;
     job.ended();
     batch = batch.subspan(1);
+    if (batch.empty()) break;
+    deadline = now + batch.front()->patience;
+    redis.set_deadline(deadline);
+    const std::lock_guard lock{mutex_};
+    for (const auto& next : batch) next->begun = now;
   }
   return std::nullopt;
 }

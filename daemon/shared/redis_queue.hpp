@@ -22,7 +22,7 @@ struct RedisJob {
   /// In a worker's thread, by the commands: see RedisOperation.
   std::move_only_function<std::optional<RedisFailure>(std::span<RedisReply>)> read;
   std::shared_ptr<const common::Secret> password;
-  /// For the server, from the time the job is begun.
+  /// For the server, from the time the job is begun, or since it answered the job before on the connection.
   std::chrono::milliseconds patience{0};
   /// Called once, in a worker's thread.
   std::move_only_function<void()> ended;
@@ -46,7 +46,7 @@ class RedisQueue : public std::enable_shared_from_this<RedisQueue> {
       : links_(std::move(links)), workers_(workers), clock_(clock) {}
 
   void push(std::shared_ptr<RedisJob> job);
-  /// When it was begun; nothing: it was not, and never will be.
+  /// Since when the server owes it an answer; nothing: it was not, and never will be.
   std::optional<common::BootTime> withdraw(const std::shared_ptr<RedisJob>& job);
   /// No job is begun any more, and what hangs has its worker's place freed.
   void abandon();
@@ -60,10 +60,10 @@ class RedisQueue : public std::enable_shared_from_this<RedisQueue> {
 
   void pump(std::size_t place);
   std::vector<std::shared_ptr<RedisJob>> take(std::size_t place);
-  void exchange(RedisLink& link, Batch batch) const;
+  void exchange(RedisLink& link, Batch batch);
   std::optional<RedisFailure> connect(RedisLink& link, const common::Secret& password,
                                       common::BootTime deadline) const;
-  std::optional<RedisFailure> ask(RedisConnection& redis, Batch& batch) const;
+  std::optional<RedisFailure> ask(RedisConnection& redis, Batch& batch, common::BootTime deadline);
 
   const std::shared_ptr<RedisLinks> links_;
   Workers& workers_;

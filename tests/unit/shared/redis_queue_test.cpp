@@ -1,0 +1,184 @@
+#include "daemon/shared/redis_queue.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <future>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "daemon/shared/redis_operations.hpp"
+
+using namespace grantd;
+using namespace std::chrono_literals;
+using FailureKind = daemon::RedisFailure::Kind;
+
+namespace {
+
+constexpr std::string_view ping = "*1\r\n$4\r\nPING\r\n";
+
+/// A server that the test speaks for, and a queue before it.
+struct Served {
+  Served() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.native().copy(address.sun_path, sizeof address.sun_path - 1);
+    REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::listen(listener.get(), 16) == 0);
+  }
+  ~Served() {
+    while (!workers.idle()) std::this_thread::yield();  // they refer to the clock
+    std::filesystem::remove(path);
+  }
+  Served(const Served&) = delete;
+  Served& operator=(const Served&) = delete;
+
+  struct Asked {
+    std::shared_ptr<daemon::RedisJob> job;
+    std::future<void> ended;
+    /// What became of it.
+    const std::optional<daemon::RedisFailure>& failure() const {
+      REQUIRE(ended.wait_for(10s) == std::future_status::ready);
+      return job->failure;
+    }
+  };
+  Asked ask(std::chrono::milliseconds patience = 10s) const {
+    auto job = std::make_shared<daemon::RedisJob>();
+    job->commands.add({"PING"});
+    job->read = [](std::span<daemon::RedisReply> replies) -> std::optional<daemon::RedisFailure> {
+      if (replies.front().is_status("PONG")) return std::nullopt;
+      return daemon::RedisFailure{.kind = FailureKind::refused};
+    };
+    job->password = std::make_shared<const common::Secret>();
+    job->patience = patience;
+    std::promise<void> ended;
+    auto future = ended.get_future();
+    job->ended = [ended = std::move(ended)] mutable { ended.set_value(); };
+    queue->push(job);
+    return {.job = std::move(job), .ended = std::move(future)};
+  }
+  common::UniqueFd accept() const { return common::UniqueFd{::accept(listener.get(), nullptr, nullptr)}; }
+
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("grantd-redis-queue-" + std::to_string(::getpid()));
+  common::UniqueFd listener{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  common::SystemClock clock;
+  daemon::Workers workers{1, 1};
+  std::shared_ptr<daemon::RedisLinks> links =
+      std::make_shared<daemon::RedisLinks>(config::RedisServer{.socket = path});
+  std::shared_ptr<daemon::RedisQueue> queue = std::make_shared<daemon::RedisQueue>(links, workers, clock);
+};
+
+std::string hear(const common::UniqueFd& peer, std::size_t size) {
+  std::string text(size, '\0');
+  text.resize(static_cast<std::size_t>(
+      std::max<ssize_t>(::recv(peer.get(), text.data(), text.size(), MSG_WAITALL), 0)));
+  return text;
+}
+
+void say(const common::UniqueFd& peer, std::string_view bytes) {
+  REQUIRE(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+}
+
+std::string repeated(std::string_view text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("redis queue: what waits while one is under way goes along in one go") {
+  Served s;
+  const auto first = s.ask();
+  const auto peer = s.accept();
+  CHECK(hear(peer, ping.size()) == ping);
+  std::vector<Served::Asked> others;
+  for (int i = 0; i < 50; ++i) others.push_back(s.ask());
+  say(peer, "+PONG\r\n");
+  CHECK_FALSE(first.failure());
+  CHECK(hear(peer, 50 * ping.size()) == repeated(ping, 50));
+  say(peer, repeated("+PONG\r\n", 49) + "-ERR no\r\n");
+  for (int i = 0; i < 49; ++i) CHECK_FALSE(others[static_cast<std::size_t>(i)].failure());
+  CHECK(others.back().failure()->kind == FailureKind::refused);
+}
+
+TEST_CASE("redis queue: what a closed connection leaves without an answer is asked once more") {
+  Served s;
+  const auto first = s.ask();
+  auto peer = s.accept();
+  CHECK(hear(peer, ping.size()) == ping);
+  const auto second = s.ask();
+  const auto third = s.ask();
+  say(peer, "+PONG\r\n");
+  CHECK(hear(peer, 2 * ping.size()) == repeated(ping, 2));
+  say(peer, "+PONG\r\n");
+  CHECK_FALSE(second.failure());
+  peer.reset();
+  peer = s.accept();
+  CHECK(hear(peer, ping.size()) == ping);
+  SUBCASE("and answered") {
+    say(peer, "+PONG\r\n");
+    CHECK_FALSE(third.failure());
+  }
+  SUBCASE("but not a third time") {
+    peer.reset();
+    CHECK(third.failure()->kind == FailureKind::unreachable);
+  }
+}
+
+TEST_CASE("redis queue: a job that is withdrawn before it is begun is never sent") {
+  Served s;
+  const auto first = s.ask();
+  const auto peer = s.accept();
+  CHECK(hear(peer, ping.size()) == ping);
+  const auto second = s.ask();
+  CHECK_FALSE(s.queue->withdraw(second.job));
+  CHECK(s.queue->withdraw(first.job));
+  say(peer, "+PONG\r\n");
+  CHECK_FALSE(first.failure());
+  const auto third = s.ask();
+  CHECK(hear(peer, ping.size()) == ping);
+  say(peer, "+PONG\r\n");
+  CHECK_FALSE(third.failure());
+  CHECK(second.ended.wait_for(0s) == std::future_status::timeout);
+}
+
+TEST_CASE("redis queue: a server that is silent has all its time for each answer, and no more") {
+  Served s;
+  const auto first = s.ask();
+  const auto peer = s.accept();
+  CHECK(hear(peer, ping.size()) == ping);
+  const auto second = s.ask();
+  const auto third = s.ask(5ms);
+  say(peer, "+PONG\r\n");
+  CHECK(hear(peer, 2 * ping.size()) == repeated(ping, 2));
+  const auto sent = s.queue->withdraw(third.job);
+  say(peer, "+PONG\r\n");
+  CHECK_FALSE(second.failure());
+  CHECK(third.failure()->kind == FailureKind::timed_out);
+  CHECK(*s.queue->withdraw(third.job) > *sent);
+}
+
+TEST_CASE("redis queue: abandoned, it begins nothing more, and its worker's place is free") {
+  Served s;
+  const auto first = s.ask();
+  const auto peer = s.accept();
+  CHECK(hear(peer, ping.size()) == ping);
+  const auto second = s.ask();
+  s.queue->abandon();
+  s.queue = std::make_shared<daemon::RedisQueue>(s.links, s.workers, s.clock);
+  const auto third = s.ask();
+  const auto other = s.accept();
+  CHECK(hear(other, ping.size()) == ping);
+  say(other, "+PONG\r\n");
+  CHECK_FALSE(third.failure());
+  say(peer, "+PONG\r\n");
+  CHECK_FALSE(first.failure());
+  CHECK(second.ended.wait_for(0s) == std::future_status::timeout);
+}
