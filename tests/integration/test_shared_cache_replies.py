@@ -251,7 +251,7 @@ def test_a_reply_that_comes_byte_by_byte_is_given_up_at_the_timeout(writer, read
     relay.change = dripped
     answer, duration = timed(lambda: ask(reader, 0))
     assert answer.status == 200 and answer.token != before and timeout <= duration < timeout + slack
-    assert "in time" in state_of(reader)[1]
+    until(lambda: "in time" in (state_of(reader)[1] or ""))
 
 
 def test_a_redis_that_is_always_slow_delays_by_the_timeout_and_no_more(reader, relay, redis):
@@ -260,3 +260,24 @@ def test_a_redis_that_is_always_slow_delays_by_the_timeout_and_no_more(reader, r
     durations = [timed(lambda: ask(reader, number))[1] for number in range(10)]
     assert max(durations) < timeout + slack / 4, durations
     assert sum(duration >= 0.9 * timeout for duration in durations) <= 2, durations  # the circuit opens
+
+
+def test_a_redis_that_answers_the_probe_too_late_is_left_alone(reader, relay):
+    relay.change = lambda words, reply: [1.5 * timeout, reply]
+    ask(reader, 0)
+    until(lambda: "too late" in (state_of(reader)[1] or ""))
+    assert timed(lambda: ask(reader, 1))[1] < 0.9 * timeout
+    assert not reader.events("shared_cache_up")
+    relay.change = lambda words, reply: reply
+    until(lambda: is_up(reader))
+
+
+def test_codes_that_change_make_no_more_lines_than_one(reader, relay):
+    said = iter(range(1000))
+    relay.change = lambda words, reply: b"-CODE%d no\r\n" % next(said)
+    for number in range(20):
+        ask(reader, number)
+    until(lambda: reader.metric("grantd_shared_cache_operations_total", operation="write", result="refused") >= 10)
+    events = reader.events("shared_cache_refused")
+    operations = [event.split("operation=")[1].split()[0] for event in events]
+    assert operations and len(set(operations)) == len(operations), events
