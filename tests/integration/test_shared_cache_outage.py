@@ -317,7 +317,7 @@ def test_what_talks_something_else_is_left_alone(directory, start_daemon, author
         memory = daemon.memory()
         answer, duration = timed(lambda: daemon.get_token("a"))
         assert answer.status == 200 and duration < 0.1 + slack
-        assert state_of(daemon)[0] == "down"
+        until(lambda: state_of(daemon)[0] == "down")
         assert daemon.memory() - memory < 32 << 20
     finally:
         babbler.close()
