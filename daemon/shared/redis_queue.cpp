@@ -27,7 +27,10 @@ void RedisQueue::push(std::shared_ptr<RedisJob> job) {
   if (free == pumps_.end()) return;
   free->running = true;
   const auto place = static_cast<std::size_t>(free - pumps_.begin());
-  free->ticket = workers_.run([self = shared_from_this(), place] { self->pump(place); });
+  // Weak: the ticket keeps the pump, so that one that never begins would keep the queue.
+  free->ticket = workers_.run([queue = weak_from_this(), place] {
+    if (const auto self = queue.lock()) self->pump(place);
+  });
 }
 
 std::optional<common::BootTime> RedisQueue::withdraw(const std::shared_ptr<RedisJob>& job) {
