@@ -75,7 +75,8 @@ RedisOutcome<StoredEntries> read_look_ups(std::span<RedisReply> replies) {
   return outcome;
 }
 
-// The holder is asked for because an earlier try, whose answer was lost, may have got the lease.
+// The holder is asked for because an earlier try, whose answer was lost, may have got the lease, and because
+// who waits for one holder does not wait for the next.
 RedisOutcome<Leased> read_lease(const LeaseOrder& order, std::span<RedisReply> replies) {
   const RedisReply& set = replies[0];
   const RedisReply& holder = replies[1];
@@ -87,7 +88,10 @@ RedisOutcome<Leased> read_lease(const LeaseOrder& order, std::span<RedisReply> r
       !got && left.is(ReplyKind::number) && (left.number == no_end || left.number > order.duration.count());
   auto looked = read_look_ups(replies.subspan(3));
   if (!looked.value) return {.failure = std::move(looked.failure)};
-  return {.value = Leased{.got = got, .usurped = usurped, .entries = *std::move(looked.value)},
+  return {.value = Leased{.got = got,
+                          .usurped = usurped,
+                          .holder = holder.is(ReplyKind::text) ? holder.text : std::string{},
+                          .entries = *std::move(looked.value)},
           .failure = std::move(looked.failure)};
 }
 
