@@ -29,7 +29,7 @@ struct Arguments {
 // systemd.exec(5): the variable names device and inode of the journal's stream. A program with an output of
 // its own inherits it, too; hence the comparison.
 bool stderr_is_journal() {
-  const char* stream = std::getenv("JOURNAL_STREAM");
+  const char* stream = ::secure_getenv("JOURNAL_STREAM");
   struct stat own{};
   if (stream == nullptr || ::fstat(STDERR_FILENO, &own) != 0) return false;
   return std::to_string(own.st_dev) + ":" + std::to_string(own.st_ino) == stream;

@@ -134,32 +134,30 @@ std::string unit_in_cgroups(std::string_view cgroups) {
 }
 
 std::optional<std::string> unit_of_peer(int socket, pid_t pid, uid_t uid, const Arrival& arrival) {
-  const std::string none;
-  if (pid <= 0) return none;  // not in the daemon's process namespace
+  if (pid <= 0) return std::string{};  // not in the daemon's process namespace
   int descriptor = -1;
   socklen_t size = sizeof descriptor;
   if (::getsockopt(socket, SOL_SOCKET, so_peerpidfd, &descriptor, &size) != 0) {
     if (is_shortage(errno)) return std::nullopt;
     // A process that is gone already is told from a kernel that cannot say.
-    return errno == ENOPROTOOPT ? unit_of_process(pid, uid, arrival) : none;
+    return errno == ENOPROTOOPT ? unit_of_process(pid, uid, arrival) : std::string{};
   }
   const UniqueFd pinned{descriptor};
   Process process{pid};
   if (process.lacked_descriptors()) return std::nullopt;
   // Alive now means that nobody else had its number when the directory was opened.
-  if (!process.is_there() || has_ended(pinned)) return none;
+  if (!process.is_there() || has_ended(pinned)) return std::string{};
   return unit_of(process);
 }
 
 std::optional<std::string> unit_of_process(pid_t pid, uid_t uid, const Arrival& arrival,
                                            const std::string& proc) {
-  const std::string none;
-  if (pid <= 0 || arrival.was_queued) return none;
+  if (pid <= 0 || arrival.was_queued) return std::string{};
   Process process{pid, proc};
   const bool is_the_users = effective_user(process.file("status")) == uid;
   const auto started = started_before(process.file("stat"));
   if (process.lacked_descriptors()) return std::nullopt;
-  if (!is_the_users || !started || *started > arrival.accepted) return none;
+  if (!is_the_users || !started || *started > arrival.accepted) return std::string{};
   return unit_of(process);
 }
 

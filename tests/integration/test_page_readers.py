@@ -216,7 +216,7 @@ def test_strace_sees_no_system_call_of_a_cached_read(start_daemon, authorization
         output = tmp_path / f"trace-{count}"
         done = run(daemon, "confined", "a", count, wrapper=["strace", "-f", "-o", output])
         assert done.returncode == 0, done
-        return [re.sub(r"^\d+ ", "", line).split("(")[0] for line in output.read_text().splitlines()]
+        return [re.sub(r"^\d+ +", "", line).split("(")[0] for line in output.read_text().splitlines()]
 
     few, many = calls(10), calls(100_000)
     assert "connect" in few and few == many
