@@ -31,7 +31,8 @@ def sharing(directory, redis, authorization_server):
 
 @pytest.fixture
 def start_fleet(start_daemon, sharing):
-    return lambda count=2, **cache: [start_daemon(sharing.configuration(**cache)) for _ in range(count)]
+    """Machines that know a slow Redis from a busy processor."""
+    return lambda count=2, **cache: [start_daemon(sharing.configuration(**{"timeout": "1s"} | cache)) for _ in range(count)]
 
 
 def test_what_one_machine_fetched_the_others_have(start_fleet, redis, authorization_server):
