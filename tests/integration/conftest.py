@@ -15,6 +15,7 @@ import local_http  # noqa: E402
 from api_server import ApiServer  # noqa: E402
 from authorization_server import AuthorizationServer  # noqa: E402
 from real_authorization_server import RealAuthorizationServer  # noqa: E402
+from redis_server import RedisServer  # noqa: E402
 
 
 def pytest_configure(config):
@@ -127,3 +128,17 @@ def gate():
     event = threading.Event()
     yield event
     event.set()
+
+
+@pytest.fixture(scope="module")
+def shared_redis():
+    server = RedisServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def redis(shared_redis):
+    """A real one, empty."""
+    shared_redis("FLUSHALL")
+    return shared_redis

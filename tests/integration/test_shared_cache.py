@@ -11,19 +11,6 @@ from redis_server import RedisServer
 from shared_cache import Sharing, entry_names, new_key, state_of
 
 
-@pytest.fixture(scope="module")
-def shared_redis():
-    server = RedisServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def redis(shared_redis):
-    shared_redis("FLUSHALL")
-    return shared_redis
-
-
 @pytest.fixture
 def sharing(directory, redis, authorization_server):
     return Sharing(directory, redis.url, authorization_server)

@@ -15,19 +15,6 @@ slack = 2 if is_sanitized() else 0.5
 request_timeout = 1.5
 
 
-@pytest.fixture(scope="module")
-def shared_redis():
-    server = RedisServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def redis(shared_redis):
-    shared_redis("FLUSHALL")
-    return shared_redis
-
-
 class Pair:
     """A daemon that fetches and one that looks for what it fetched. The timeout is none of these tests' matter."""
 

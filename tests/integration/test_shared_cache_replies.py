@@ -8,25 +8,11 @@ import pytest
 
 from grantd import is_sanitized, until
 from redis_relay import RedisRelay
-from redis_server import RedisServer
 from shared_cache import Sharing, entry_names, is_up, state_of
 
 timeout = 0.3
 slack = 2 if is_sanitized() else 0.5
 request_timeout = 1.5
-
-
-@pytest.fixture(scope="module")
-def shared_redis():
-    server = RedisServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def redis(shared_redis):
-    shared_redis("FLUSHALL")
-    return shared_redis
 
 
 @pytest.fixture
