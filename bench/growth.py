@@ -8,7 +8,7 @@ import time
 import subjects
 from authorization_server import AuthorizationServer
 from report import nanoseconds, number, times
-from rig import median, quantile
+from rig import median, quantile, ratio
 
 definition_steps = (1, 10, 100, 1_000, 10_000)
 process_steps = (1, 10, 100, 1_000, 4_000)
@@ -24,7 +24,9 @@ def definitions(rig):
     report = rig.report
     report.section("Cost as definitions grow",
                    "Each with `prefetch` and a 900-byte token. Token requests are counted for as long as it takes to renew every token "
-                   "once. Callers ask for all of them in turn: over the socket, and in the library.")
+                   "once. Callers ask for all of them in turn: over the socket, and in the library. Beside the library stands what "
+                   "copying as many tokens out of shared memory takes: that more of them fit the processor's caches less is the machine's "
+                   "share.")
     steps = [_with_definitions(rig, count) for count in definition_steps if count <= rig.most]
     first = steps[0]
     rows = []
@@ -34,10 +36,10 @@ def definitions(rig):
                      f"{(step['start']['cpu'] - first['start']['cpu']) / more * 1e6:.1f}",
                      f"{step['ready']:.2f}", f"{step['resident'] / 2**20:.1f}",
                      f"{(step['resident'] - first['resident']) / more / 1024:.1f}",
-                     f"{step['load']['p50_us']:.1f}", f"{step['load']['cpu_us']:.2f}", number(step["library_ns"]),
+                     f"{step['load']['p50_us']:.1f}", f"{step['load']['cpu_us']:.2f}", number(step["library_ns"]), number(step["floor_ns"]),
                      f"{step['requests'] / step['count']:.2f}", f"{step['renewal_cpu'] * 1e6:.0f}"))
     report.table(("definitions", "start ms", "its CPU ms", "µs each", "all tokens s", "resident MiB", "KiB each",
-                  "GET p50 µs", "GET CPU µs", "library: CPU ns/call", "token requests each", "CPU µs per renewal"), rows)
+                  "GET p50 µs", "GET CPU µs", "library: CPU ns/call", "a copy: CPU ns", "token requests each", "CPU µs per renewal"), rows)
     report.note("What is asked of all definitions at once, and how long another caller waits meanwhile at most:")
     report.table(("definitions", "scrape of /metrics: CPU ms", "µs each", "longest wait ms", "reload: CPU ms", "µs each",
                   "longest wait ms"),
@@ -52,7 +54,7 @@ def definitions(rig):
         "CPU of GET /v1/tokens": lambda step: step["load"]["cpu_us"],
         "CPU of a renewal": lambda step: step["renewal_cpu"],
         "token requests each": lambda step: step["requests"] / step["count"],
-        "a cached call in the library": lambda step: step["library_ns"],
+        "a cached call in the library, as × a copy": lambda step: step["library_times"],
     })
 
 
@@ -74,15 +76,22 @@ def _with_definitions(rig, count):
         time.sleep(max(0, until - time.monotonic()))
         renewed, cpu = server.requests(), daemon.cpu_seconds() - cpu
         resident = daemon.resident_bytes()
-        library = rig.run([rig.program("token_reader"), "--socket", daemon.socket, "--definitions", count,
-                           "--seconds", min(rig.seconds, 1)])
+        calls = rig.in_turns({"library": lambda: _calls(rig, "token_reader", "--socket", daemon.socket, "--definitions", count),
+                              "floor": lambda: _calls(rig, "copy_floor", "--tokens", count)}, rounds=3)
         scrape, reload = _meanwhile(rig, daemon, "/metrics", "GET"), _meanwhile(rig, daemon, "/v1/reload", "POST")
     finally:
         daemon.stop()
         server.stop()
     return {"count": count, "start": start, "ready": ready, "resident": resident, "load": load, "requests": before + renewed,
             "scrape": scrape, "reload": reload, "renewal_cpu": cpu / max(renewed, 1),
-            "library_ns": library["cpu_seconds"] / library["calls"] * 1e9}
+            "library_ns": median(calls["library"], "ns"), "floor_ns": median(calls["floor"], "ns"),
+            "library_times": ratio(calls["library"], calls["floor"], "ns")}
+
+
+def _calls(rig, program, *arguments):
+    """Of a program that calls something over and over: the CPU time of one call."""
+    run = rig.run([rig.program(program), *arguments, "--seconds", min(rig.seconds, 0.5)])
+    return {"ns": run["cpu_seconds"] / run["calls"] * 1e9}
 
 
 def _active(rig, daemon, *arguments, **options):

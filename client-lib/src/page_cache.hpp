@@ -28,8 +28,9 @@ struct PageKey {
 /// sides of a fork: a child begins without pages.
 class alignas(64) PageCache {
  public:
-  /// As many pages as are kept; each takes three of the mappings that a process may have.
-  static constexpr std::size_t most_pages = 4096;
+  /// As many pages as are kept. Most take two mappings, of which a process may have 65,530 unless
+  /// vm.max_map_count says otherwise: half of them are left to it.
+  static constexpr std::size_t most_pages = 16'000;
 
   PageCache() = default;
   ~PageCache();

@@ -17,10 +17,10 @@
 #include <memory>
 #include <new>
 
+#include "client-lib/src/coarse_deadline.hpp"
+
 namespace grantd::detail {
 namespace {
-
-constexpr std::size_t least_range = std::size_t{16} * 1024;
 
 void keep_private(void* memory, std::size_t size) {
   for (const int advice : {MADV_DONTDUMP, MADV_DONTFORK}) ::madvise(memory, size, advice);
@@ -51,17 +51,32 @@ class Prepared {
   std::size_t size_;
 };
 
-}  // namespace
-
-std::int64_t boottime() {
+std::int64_t now_by(clockid_t clock) {
   timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  ::clock_gettime(clock, &now);
   return now.tv_sec * std::int64_t{1'000'000'000} + now.tv_nsec;
 }
+
+CoarseDeadline::Now coarse_now() {
+  const std::int64_t monotonic = now_by(CLOCK_MONOTONIC_COARSE);
+  return {.monotonic = monotonic, .wall = now_by(CLOCK_REALTIME_COARSE)};
+}
+
+CoarseDeadline coarsely(std::int64_t expires) {
+  const CoarseDeadline::Now now = coarse_now();
+  const std::int64_t precise = boottime();
+  const bool stopped_meanwhile = coarse_now().monotonic - now.monotonic > CoarseDeadline::tolerance;
+  return expires <= precise || stopped_meanwhile ? CoarseDeadline{} : CoarseDeadline{expires - precise, now};
+}
+
+}  // namespace
+
+std::int64_t boottime() { return now_by(CLOCK_BOOTTIME); }
 
 struct PageSlot::OwnCopy {
   token_page::Sizes sizes;
   std::int64_t expires;
+  CoarseDeadline expires_coarsely;
   std::int64_t expires_at;
   std::int64_t min_valid;
   std::size_t key_size;
@@ -86,10 +101,11 @@ bool PageSlot::read(const Key& key, std::int64_t min_valid, std::uint64_t genera
   const char* const range = range_.load(std::memory_order_relaxed);
   if (!token_page::is_open(range)) return false;
   const OwnCopy& copy = own(range);
-  const std::int64_t expires = copy.expires;
-  const std::int64_t now = boottime();
-  if (expires <= now || expires - now < (min_valid == usual_validity ? copy.min_valid : min_valid))
-    return false;
+  const std::int64_t validity = min_valid == usual_validity ? copy.min_valid : min_valid;
+  if (!copy.expires_coarsely.is_beyond(validity, coarse_now())) {
+    const std::int64_t now = boottime();
+    if (copy.expires <= now || copy.expires - now < validity) return false;
+  }
   reading.slot_ = this;
   reading.sequence_ = sequence;
   reading.text_.sizes = copy.sizes;
@@ -121,6 +137,7 @@ void PageSlot::put(const Key& key, const PassedPage& page, std::uint64_t generat
   if (prepared.get() == nullptr) return;
   const auto* copy = new (prepared.get()) OwnCopy{.sizes = head.sizes,
                                                   .expires = head.expires,
+                                                  .expires_coarsely = coarsely(head.expires),
                                                   .expires_at = head.expires_at,
                                                   .min_valid = head.min_valid,
                                                   .key_size = key.text.size()};
@@ -147,7 +164,7 @@ bool PageSlot::make_range(std::size_t size, std::uint64_t generation) {
   char* const before = range_.load(std::memory_order_relaxed);
   const bool here = home_ == generation;
   if (here && range_size_ >= size) return true;
-  std::size_t wanted = here ? range_size_ * 2 : least_range;
+  std::size_t wanted = here ? range_size_ * 2 : memory_page_ * 2;
   while (wanted < size) wanted *= 2;
   // To be read at any time, also where nothing stands yet.
   void* made = ::mmap(nullptr, wanted, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

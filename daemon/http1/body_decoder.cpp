@@ -37,6 +37,11 @@ bool BodyDecoder::complete() const { return state_ == State::complete; }
 
 bool BodyDecoder::may_end_here() const { return state_ == State::until_close || state_ == State::complete; }
 
+void BodyDecoder::skip(std::uint64_t size) {
+  left_ -= size;
+  if (left_ == 0) state_ = State::complete;
+}
+
 std::expected<BodyDecoder::Piece, std::string_view> BodyDecoder::next(std::span<const char> input) {
   Piece piece;
   while (state_ != State::complete) {

@@ -28,6 +28,10 @@ class BodyDecoder {
   /// and comes only where nothing can be decoded before it.
   std::expected<Piece, std::string_view> next(std::span<const char> input);
   bool complete() const;
+  /// What is left of a body of known length; 0 for any other.
+  std::uint64_t fixed_left() const { return state_ == State::fixed ? left_ : 0; }
+  /// The next `size` bytes of it, at most `fixed_left`, went another way.
+  void skip(std::uint64_t size);
   /// Whether the end of the connection here is the regular end of the body (`until_close` or already
   /// complete).
   bool may_end_here() const;

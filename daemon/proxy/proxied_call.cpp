@@ -55,6 +55,7 @@ ProxiedCall::ProxiedCall(const CallParts& parts, Exchange& exchange, std::shared
       replay_(parts.memory.replay, settings_.max_replay_body),
       pump_(loop_, exchange, replay_,
             {.response = settings_.response_timeout, .idle = settings_.idle_timeout}),
+      pipes_(parts.memory.pipes),
       buffer_(parts.memory.relay) {
   response_.fields.reserve(usual_fields);
 }
@@ -328,6 +329,7 @@ awaitable<void> ProxiedCall::relay() {
                        .exchange = exchange_,
                        .connection = *connection_,
                        .buffer = buffer_,
+                       .pipes = *pipes_,
                        .request = pump_},
                       std::move(head),
                       response_.body,

@@ -8,6 +8,7 @@
 #include "daemon/catalog/token_access.hpp"
 #include "daemon/oauth/dpop_nonces.hpp"
 #include "daemon/proxy/relay_buffer.hpp"
+#include "daemon/proxy/relay_pipes.hpp"
 #include "daemon/proxy/replay_buffer.hpp"
 #include "daemon/proxy/request_pump.hpp"
 #include "daemon/proxy/response_relay.hpp"
@@ -20,6 +21,7 @@ namespace grantd::daemon {
 /// Memory that calls share; shared itself, because a call may be dropped after the handler.
 struct ProxyMemory {
   std::shared_ptr<RelayMemory> relay = std::make_shared<RelayMemory>();
+  std::shared_ptr<RelayPipes> pipes = std::make_shared<RelayPipes>();
   std::shared_ptr<ReplayBudget> replay = std::make_shared<ReplayBudget>();
 };
 
@@ -77,6 +79,7 @@ class ProxiedCall {
   std::shared_ptr<UpstreamConnection> connection_{};
   ReplayBuffer replay_;
   RequestPump pump_;
+  const std::shared_ptr<RelayPipes> pipes_;
   RelayBuffer buffer_;
   http1::ResponseHead response_{};
   bool heard_ = false;  // any byte in this attempt

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t max_pieces = 64;
 constexpr unsigned rounds_in_a_row = 8;
+// Of a body below it, a pipe would cost more than it saves.
+constexpr std::uint64_t worth_moving = std::uint64_t{256} * 1024;
 
 asio::const_buffer text(std::string_view characters) {
   return asio::buffer(characters.data(), characters.size());
@@ -71,6 +73,12 @@ awaitable<bool> ResponseRelay::write_rest() {
   co_return written;
 }
 
+// While the request is still being sent, an API may wait for the rest of it.
+void ResponseRelay::await_api(std::chrono::milliseconds idle_timeout) {
+  if (parts_.request.still_sends()) return;
+  parts_.connection.set_read_deadline(parts_.timers.now() + idle_timeout);
+}
+
 awaitable<ResponseRelay::Filled> ResponseRelay::fill(std::chrono::milliseconds idle_timeout) {
   parts_.buffer.make_room();
   if (parts_.buffer.full()) co_return Filled::broken;
@@ -79,10 +87,7 @@ awaitable<ResponseRelay::Filled> ResponseRelay::fill(std::chrono::milliseconds i
     auto written = head_.empty() ? true : write_at_once(false);
     if (!written) written = co_await write_rest();
     if (!*written) co_return Filled::caller_gone;
-    // While the request is still being sent, an API may wait for the rest of it.
-    if (!parts_.request.still_sends()) {
-      parts_.connection.set_read_deadline(parts_.timers.now() + idle_timeout);
-    }
+    await_api(idle_timeout);
     read = co_await parts_.connection.read(parts_.buffer);
   } else if (read->kind == UpstreamConnection::Read::Kind::data) {
     parts_.buffer.filled(read->size);
@@ -98,6 +103,31 @@ awaitable<ResponseRelay::Filled> ResponseRelay::fill(std::chrono::milliseconds i
   co_return Filled::broken;
 }
 
+bool ResponseRelay::may_move() const {
+  return moves_ && decoder_.fixed_left() >= worth_moving && framing_.kind == ResponseFraming::Kind::fixed &&
+         head_.empty() && parts_.buffer.empty() && parts_.connection.is_plain();
+}
+
+awaitable<bool> ResponseRelay::move(std::chrono::milliseconds idle_timeout) {
+  moves_ = false;
+  auto pipe = parts_.pipes.borrow();
+  if (!pipe) co_return true;
+  Pipe& through = **pipe;
+  for (unsigned round = 1; decoder_.fixed_left() > 0; ++round) {
+    if (round % rounds_in_a_row == 0) co_await OthersTurn{};
+    auto read = parts_.connection.move_now(through, decoder_.fixed_left());
+    if (!read) {
+      await_api(idle_timeout);
+      read = co_await parts_.connection.move(through, decoder_.fixed_left());
+    }
+    if (read->kind != UpstreamConnection::Read::Kind::data) break;
+    decoder_.skip(read->size);
+    const bool written = co_await parts_.exchange.write_from(through);
+    if (!written) co_return false;
+  }
+  co_return true;
+}
+
 awaitable<ResponseRelay::End> ResponseRelay::run(std::chrono::milliseconds idle_timeout) {
   for (unsigned round = 1;; ++round) {
     // Between a fast API and a fast caller nothing ever waits; the others get their turn all the same.
@@ -105,6 +135,11 @@ awaitable<ResponseRelay::End> ResponseRelay::run(std::chrono::milliseconds idle_
     bool sound = decode();
     bool complete = decoder_.complete();
     if (sound && decoded_ == 0 && !complete) {
+      if (may_move()) {
+        const bool moved = co_await move(idle_timeout);
+        if (!moved) co_return End::caller_gone;
+        continue;
+      }
       const Filled filled = co_await fill(idle_timeout);
       if (filled == Filled::data) continue;
       if (filled == Filled::caller_gone) co_return End::caller_gone;

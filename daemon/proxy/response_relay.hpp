@@ -10,6 +10,7 @@
 #include "daemon/http1/body_decoder.hpp"
 #include "daemon/proxy/header_filter.hpp"
 #include "daemon/proxy/relay_buffer.hpp"
+#include "daemon/proxy/relay_pipes.hpp"
 #include "daemon/proxy/request_pump.hpp"
 #include "daemon/proxy/upstream_connection.hpp"
 #include "daemon/server/handler.hpp"
@@ -25,6 +26,7 @@ class ResponseRelay {
     Exchange& exchange;
     UpstreamConnection& connection;
     RelayBuffer& buffer;  // holds what came after the head
+    RelayPipes& pipes;
     const RequestPump& request;
   };
   /// `head` is what the caller gets first, `length` the API's framing, `framing` ours.
@@ -46,6 +48,12 @@ class ResponseRelay {
   std::optional<bool> write_at_once(bool last);
   awaitable<bool> write_rest();
   awaitable<Filled> fill(std::chrono::milliseconds idle_timeout);
+  /// Whether the rest of the body is worth being moved by the kernel.
+  bool may_move() const;
+  /// Moves it from socket to socket. False: the caller is gone. True also where the API breaks off, or
+  /// nothing can be moved: what there is then is found out by reading.
+  awaitable<bool> move(std::chrono::milliseconds idle_timeout);
+  void await_api(std::chrono::milliseconds idle_timeout);
 
   Parts parts_;
   std::string head_;  // empty once it is written
@@ -53,6 +61,7 @@ class ResponseRelay {
   ResponseFraming framing_;
   boost::container::small_vector<std::span<const char>, 4> pieces_{};
   boost::container::small_vector<asio::const_buffer, 8> outgoing_{};
+  bool moves_ = true;
   std::size_t decoded_ = 0;  // bytes in pieces_
   std::size_t written_ = 0;  // bytes of outgoing_
   char chunk_line_[20] = {};

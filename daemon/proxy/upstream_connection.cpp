@@ -25,6 +25,13 @@ constexpr std::size_t max_pieces_a_call = 64;
 constexpr std::size_t record_size = 16 * 1024;
 constexpr std::size_t longest_proxy_head = 16 * 1024;
 
+std::optional<UpstreamConnection::Read> from_kernel(std::optional<ssize_t> got) {
+  using Read = UpstreamConnection::Read;
+  if (!got) return std::nullopt;
+  if (*got > 0) return Read{.kind = Read::Kind::data, .size = static_cast<std::size_t>(*got)};
+  return Read{.kind = *got == 0 ? Read::Kind::end : Read::Kind::broken};
+}
+
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
 /// Where small pieces become one TLS record; it has seen tokens, so it is wiped after use.
@@ -214,10 +221,16 @@ std::optional<UpstreamConnection::Read> UpstreamConnection::try_to_read(std::spa
   const bool after_writing = std::exchange(read_wait_, Direction::input) == Direction::output;
   if (!may_have_input() && !after_writing) return std::nullopt;
   if (tls_) return read_tls(into);
-  const auto got = socket_.receive(into);
-  if (!got) return std::nullopt;
-  if (*got > 0) return Read{.kind = Read::Kind::data, .size = static_cast<std::size_t>(*got)};
-  return Read{.kind = *got == 0 ? Read::Kind::end : Read::Kind::broken};
+  return from_kernel(socket_.receive(into));
+}
+
+// The kernel does not say whether more is there.
+std::optional<UpstreamConnection::Read> UpstreamConnection::try_to_move(Pipe& into, std::size_t most) {
+  if (!is_open()) return Read{.kind = Read::Kind::broken};
+  if (!socket_.may_read()) return std::nullopt;
+  const auto got = into.move_from(socket_.get(), most);
+  if (!got) socket_.nothing_to_read();
+  return from_kernel(got);
 }
 
 bool UpstreamConnection::may_have_input() const {
@@ -236,14 +249,29 @@ void UpstreamConnection::note_reading(const Read& result) {
   if (sends && result.kind == Read::Kind::data) deadlines_->write.arm_after(write_timeout_);
 }
 
-awaitable<UpstreamConnection::Read> UpstreamConnection::read(std::span<char> into) {
+template <class Attempt>
+awaitable<UpstreamConnection::Read> UpstreamConnection::read_by(Attempt attempt) {
   reading_ = true;
-  auto result = try_to_read(into);
+  std::optional<Read> result = attempt();
   while (!result) {
     const bool ready = co_await wait_for(read_wait_);
-    result = ready ? try_to_read(into) : Read{.kind = Read::Kind::broken};
+    result = ready ? attempt() : Read{.kind = Read::Kind::broken};
   }
   co_return end_reading(*result);
+}
+
+awaitable<UpstreamConnection::Read> UpstreamConnection::read(std::span<char> into) {
+  return read_by([this, into] { return try_to_read(into); });
+}
+
+std::optional<UpstreamConnection::Read> UpstreamConnection::move_now(Pipe& into, std::size_t most) {
+  const auto result = try_to_move(into, most);
+  if (result) note_reading(*result);
+  return result;
+}
+
+awaitable<UpstreamConnection::Read> UpstreamConnection::move(Pipe& into, std::size_t most) {
+  return read_by([this, &into, most] { return try_to_move(into, most); });
 }
 
 awaitable<UpstreamConnection::Read> UpstreamConnection::read(RelayBuffer& into) {

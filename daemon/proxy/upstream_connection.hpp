@@ -14,6 +14,7 @@
 #include "common/timer_queue.hpp"
 #include "daemon/crypto/tls_context.hpp"
 #include "daemon/loop/loop.hpp"
+#include "daemon/loop/pipe.hpp"
 #include "daemon/proxy/relay_buffer.hpp"
 
 namespace grantd::daemon {
@@ -71,6 +72,12 @@ class UpstreamConnection {
   awaitable<Read> read(std::span<char> into);
   /// The same into the buffer's space, which is asked for when there is something to read.
   awaitable<Read> read(RelayBuffer& into);
+  /// Whether what comes can be moved into a pipe: TLS has to be taken off first.
+  bool is_plain() const { return !tls_; }
+  /// As `read_now`, but moves up to `most` bytes into the pipe, which is empty.
+  std::optional<Read> move_now(Pipe& into, std::size_t most);
+  /// As `read`, likewise.
+  awaitable<Read> move(Pipe& into, std::size_t most);
   void set_read_deadline(common::BootTime when);
   /// Whether a `read` is waiting.
   bool reading() const { return reading_; }
@@ -119,6 +126,10 @@ class UpstreamConnection {
   /// Nothing: it would have to wait, for `read_wait_`.
   std::optional<Read> try_to_read(std::span<char> into);
   std::optional<Read> read_tls(std::span<char> into);
+  std::optional<Read> try_to_move(Pipe& into, std::size_t most);
+  /// Waits until `attempt` gives something.
+  template <class Attempt>
+  awaitable<Read> read_by(Attempt attempt);
   bool may_have_input() const;
   Read end_reading(const Read& result);
   Sent send_plain(OutgoingBytes& bytes);

@@ -12,6 +12,7 @@
 #include "daemon/authz/peer_identity.hpp"
 #include "daemon/http1/head.hpp"
 #include "daemon/loop/awaitable.hpp"
+#include "daemon/loop/pipe.hpp"
 
 namespace grantd::daemon {
 
@@ -75,7 +76,9 @@ class Exchange {
   /// Sends all but the first `written` bytes of `pieces`, which stay valid until it returns. False when the
   /// caller is gone or did not read for 60 s; then the handler ends.
   virtual awaitable<bool> write_rest(std::span<const asio::const_buffer> pieces, std::size_t written) = 0;
-  /// Both together.
+  /// The same with what is in the pipe, which goes to the caller without being copied.
+  virtual awaitable<bool> write_from(Pipe& pipe) = 0;
+  /// `write_some` and `write_rest` together.
   awaitable<bool> write(std::span<const asio::const_buffer> pieces) {
     const auto written = write_some(pieces);
     if (!written) co_return false;

@@ -47,6 +47,7 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   awaitable<bool> respond_passing(int descriptor, LocalResponse response) override;
   std::optional<std::size_t> write_some(std::span<const asio::const_buffer> pieces) override;
   awaitable<bool> write_rest(std::span<const asio::const_buffer> pieces, std::size_t written) override;
+  awaitable<bool> write_from(Pipe& pipe) override;
   void finish_response(bool keep_alive) override;
   void on_caller_gone(std::move_only_function<void()> action) override;
 
@@ -87,6 +88,8 @@ class HttpSession final : public Exchange, public std::enable_shared_from_this<H
   awaitable<void> send_response(LocalResponse response, int descriptor);
   std::optional<std::size_t> send_now(std::span<const asio::const_buffer> pieces, std::size_t skip,
                                       int descriptor = no_descriptor);
+  /// Until more can be sent. False: the caller is gone, or did not read for too long.
+  awaitable<bool> wait_for_room();
   /// Notes what became of a descriptor, right after `sent` bytes were sent with it. False: nothing was.
   bool was_passed(std::optional<std::size_t> sent);
   /// Whether the caller has not read all that was sent to it.

@@ -336,12 +336,8 @@ std::optional<std::size_t> HttpSession::send_now(std::span<const asio::const_buf
 awaitable<bool> HttpSession::write_rest(std::span<const asio::const_buffer> pieces, std::size_t written) {
   const std::size_t total = total_size(pieces);
   while (written < total) {
-    write_timed_out_ = false;
-    deadlines_->write.arm_after(silence);
-    co_await socket_.writable();
-    if (socket_.is_open()) deadlines_->write.disarm();
-    const auto now_written =
-        write_timed_out_ || !socket_.is_open() ? std::nullopt : send_now(pieces, written);
+    const bool room = co_await wait_for_room();
+    const auto now_written = room ? send_now(pieces, written) : std::nullopt;
     if (!now_written) {
       broken_ = true;
       co_return false;
@@ -349,6 +345,25 @@ awaitable<bool> HttpSession::write_rest(std::span<const asio::const_buffer> piec
     written = *now_written;
   }
   co_return true;
+}
+
+awaitable<bool> HttpSession::write_from(Pipe& pipe) {
+  written_ = true;
+  bool taken = socket_.is_open() && pipe.move_to(socket_.get());
+  while (taken && pipe.size() > 0) {
+    const bool room = co_await wait_for_room();
+    taken = room && pipe.move_to(socket_.get());
+  }
+  broken_ = broken_ || !taken;
+  co_return taken;
+}
+
+awaitable<bool> HttpSession::wait_for_room() {
+  write_timed_out_ = false;
+  deadlines_->write.arm_after(silence);
+  co_await socket_.writable();
+  if (socket_.is_open()) deadlines_->write.disarm();
+  co_return socket_.is_open() && !write_timed_out_;
 }
 
 }  // namespace grantd::daemon

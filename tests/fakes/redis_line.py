@@ -2,47 +2,26 @@
 its way, and a connection costs a round trip of its own."""
 
 import queue
-import shutil
 import socket
-import tempfile
 import threading
 import time
-from pathlib import Path
+
+from redis_front import RedisFront
 
 
 class RedisLine:
     def __init__(self, redis, round_trip):
-        self.redis, self.round_trip = redis, round_trip
+        self.round_trip = round_trip
         self.asked = []  # what daemons sent, by the piece
         self.connections = 0
-        self.directory = Path(tempfile.mkdtemp(prefix="line-"))
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(str(self.directory / "redis.sock"))
-        self.directory.chmod(0o755)
-        (self.directory / "redis.sock").chmod(0o777)
-        self.listener.listen(128)
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._front = RedisFront(redis, self._serve)
+        self.url, self.close = self._front.url, self._front.close
 
-    @property
-    def url(self):
-        return f"redis+unix://{self.directory / 'redis.sock'}"
-
-    def close(self):
-        self.listener.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-                upstream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                upstream.connect(str(self.redis.socket))
-            except OSError:
-                return
-            self.connections += 1
-            there = time.monotonic() + self.round_trip
-            self._carry(connection, upstream, there, self.asked.append)
-            self._carry(upstream, connection, there, lambda piece: None)
+    def _serve(self, connection, upstream):
+        self.connections += 1
+        there = time.monotonic() + self.round_trip
+        self._carry(connection, upstream, there, self.asked.append)
+        self._carry(upstream, connection, there, lambda piece: None)
 
     def _carry(self, source, destination, there, note):
         """Nothing departs before `there`."""

@@ -1,12 +1,10 @@
 """Stands between a daemon and a real redis-server and changes what the server says: what no Redis would say, and what a hostile
 one might."""
 
-import shutil
-import socket
-import tempfile
 import threading
 import time
-from pathlib import Path
+
+from redis_front import RedisFront
 
 
 def read_reply(stream):
@@ -40,45 +38,25 @@ class RedisRelay:
     which numbers are seconds to wait; None ends the connection. It may be set anew at any time."""
 
     def __init__(self, redis, change=lambda words, reply: reply):
-        self.redis, self.change = redis, change
+        self.change = change
         self.commands = []  # all words of all
-        self.directory = Path(tempfile.mkdtemp(prefix="relay-"))
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(str(self.directory / "redis.sock"))
-        self.directory.chmod(0o755)
-        (self.directory / "redis.sock").chmod(0o777)
-        self.listener.listen(128)
-        self.closed = threading.Event()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    @property
-    def url(self):
-        return f"redis+unix://{self.directory / 'redis.sock'}"
+        self._closed = threading.Event()
+        self._front = RedisFront(redis, self._serve)
+        self.url = self._front.url
 
     def close(self):
-        self.closed.set()
-        self.listener.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self._closed.set()
+        self._front.close()
 
-    def _serve(self):
-        while True:
+    def _serve(self, connection, upstream):
+        with connection, upstream, connection.makefile("rb") as asked, upstream.makefile("rb") as answered:
             try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._relay, args=(connection,), daemon=True).start()
-
-    def _relay(self, connection):
-        with connection, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as upstream:
-            try:
-                upstream.connect(str(self.redis.socket))
-                with connection.makefile("rb") as asked, upstream.makefile("rb") as answered:
-                    while (command := read_command(asked))[0]:
-                        words, raw = command
-                        self.commands.append(words)
-                        upstream.sendall(raw)
-                        if not self._say(connection, self.change(words, read_reply(answered))):
-                            return
+                while (command := read_command(asked))[0]:
+                    words, raw = command
+                    self.commands.append(words)
+                    upstream.sendall(raw)
+                    if not self._say(connection, self.change(words, read_reply(answered))):
+                        return
             except OSError:
                 pass
 
@@ -90,6 +68,6 @@ class RedisRelay:
                 connection.sendall(piece)
             else:
                 time.sleep(piece)
-            if self.closed.is_set():
+            if self._closed.is_set():
                 return False
         return True

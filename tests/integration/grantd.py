@@ -106,6 +106,7 @@ class Daemon:
         self.config = directory / "grantd.toml"
         self.socket = directory / "grantd.sock"
         self.log_file = directory / "log"
+        self.program = daemon_program
         self.wrapper = list(wrapper)
         self.environment = environment or {}
         self.arguments = list(arguments)
@@ -124,7 +125,7 @@ class Daemon:
 
     def launch(self):
         """Starts the process without waiting for it."""
-        command = [*self.wrapper, str(daemon_program), "--config", str(self.config), *self.arguments]
+        command = [*self.wrapper, str(self.program), "--config", str(self.config), *self.arguments]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             pass_fds=self.pass_fds, env={**os.environ, **self.environment})
@@ -229,12 +230,17 @@ class Daemon:
         return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * 1024
 
 
+def within_reach(program, directory):
+    """A copy of a program, or of a library, in a directory that every user can reach; of the build's this is not known."""
+    return Path(shutil.copy(program, directory))
+
+
 def grantctl(*arguments, socket=None, text=None, environment=None, timeout=patience, uid=None):
     """Runs grantctl, as another user in a copy that this user can reach; the result has returncode, stdout and stderr as
     text."""
     command = [str(control_program), *(["--socket", str(socket)] if socket else []), *map(str, arguments)]
     if uid is not None:
-        command[0] = shutil.copy(control_program, Path(socket).parent)
+        command[0] = within_reach(control_program, Path(socket).parent)
         command = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", *command]
     surroundings = {key: value for key, value in os.environ.items() if key != "GRANTD_SOCKET"}
     return subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout,

@@ -11,19 +11,24 @@ import threading
 import pytest
 
 import authorization_server as answers
-from grantd import build, client, is_sanitized, patience, until
+from grantd import build, client, is_sanitized, patience, until, within_reach
 from service_manager import Service
 
 program = build / "tests/programs/token-reader"
+library = build / "client-lib/libgrantd.so.1"
 alice = 64001
 
 
 class Reader:
     """A process of its own that asks when it is told to."""
 
-    def __init__(self, daemon, wrapper=()):
-        self.process = subprocess.Popen([*wrapper, program, "ask"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env={**os.environ, "GRANTD_SOCKET": str(daemon.socket)})
+    def __init__(self, daemon, wrapper=(), uid=None):
+        command, environment = [*wrapper, program, "ask"], {**os.environ, "GRANTD_SOCKET": str(daemon.socket)}
+        if uid is not None:
+            environment["LD_LIBRARY_PATH"] = within_reach(library, daemon.directory).parent
+            command = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups",
+                       within_reach(program, daemon.directory), "ask"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
     def ask(self, line):
         self.process.stdin.write(line + "\n")
@@ -118,7 +123,7 @@ def test_an_eviction_shows_in_the_next_call_of_every_process(start_daemon, autho
 def test_a_permission_that_is_withdrawn_shows_in_the_next_call(start_daemon, authorization_server, readers, withdrawn):
     definition = client(authorization_server)
     daemon = start_daemon({"daemon": {"socket_mode": "0666"}, "clients": {"a": definition}})
-    reader = readers(daemon, wrapper=["setpriv", "--reuid", str(alice), "--regid", str(alice), "--clear-groups"])
+    reader = readers(daemon, uid=alice)
     assert reader.get("a") == daemon.get_token("a").token
     daemon.configure({"daemon": {"socket_mode": "0666"}, "clients": {} if withdrawn is None else {"a": definition | withdrawn}})
     assert daemon.reload().status == 204

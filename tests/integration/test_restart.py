@@ -10,7 +10,7 @@ import pytest
 
 import authorization_server as answers
 import token_page
-from grantd import client, until
+from grantd import client, daemon_program, until, within_reach
 from service_manager import Service
 
 dpop_token = answers.token(token_type="DPoP")
@@ -162,6 +162,7 @@ def test_what_is_held_is_locked_in_memory_where_that_may_be(service, authorizati
     os.chown(serving.daemon.config, 64001, 64001)
     as_another_user = ["prlimit", f"--memlock={limit}", "setpriv", "--reuid", "64001", "--regid", "64001", "--clear-groups"]
     serving.daemon.wrapper = as_another_user
+    serving.daemon.program = within_reach(daemon_program, serving.daemon.directory)
     serving.start()
     serving.end(signal.SIGKILL)
     serving.manager.pass_on_to(serving.daemon)

@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+import private_root
+
 # What systemd-nspawn is told by SYSTEMD_NSPAWN_UNIFIED_HIERARCHY; without it, it does as the host does.
 unified_hierarchy = {"unified": "1", "hybrid": None, "legacy": "0"}
 
@@ -96,8 +98,7 @@ def boot(name, hierarchy, root, options, groups):
               "--register=no", "--keep-unit", "--console=pipe", "--private-network", "--resolv-conf=off",
               "--timezone=off", "--link-journal=no", *options]
     # It keeps records below /run, which are to go as well.
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "sh",
-               *nspawn]
+    command = [sys.executable, private_root.__file__, "sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "sh", *nspawn]
 
     def prepare():
         die_with_parent()

@@ -202,7 +202,7 @@ TEST_CASE("page cache: thousands of pages are found, each under its own key") {
 TEST_CASE("page cache: however many keys come, the last one is found and the mappings are bounded") {
   PageCache cache;
   const WrittenPage page("token");
-  for (int i = 0; i < 9'000; ++i) {
+  for (std::size_t i = 0; i < PageCache::most_pages + 2'000; ++i) {
     const std::string key = "key " + std::to_string(i);
     keep(cache, key, page);
     CHECK(found(cache, key) == "token");

@@ -76,6 +76,21 @@ TEST_CASE("body decoder: a fixed body ends after its bytes and not before") {
   CHECK(BodyDecoder{{Kind::none, 0}}.complete());
 }
 
+TEST_CASE("body decoder: what is left of a fixed body may go another way") {
+  BodyDecoder decoder{{Kind::fixed, 10}};
+  const std::string_view first = "abc";
+  REQUIRE(decoder.next(std::span{first.data(), first.size()}));
+  CHECK(decoder.fixed_left() == 7);
+  decoder.skip(6);
+  CHECK_FALSE(decoder.complete());
+  CHECK(decoder.fixed_left() == 1);
+  decoder.skip(1);
+  CHECK(decoder.complete());
+  CHECK(decoder.fixed_left() == 0);
+  CHECK(BodyDecoder{{Kind::chunked, 0}}.fixed_left() == 0);
+  CHECK(BodyDecoder{{Kind::until_close, 0}}.fixed_left() == 0);
+}
+
 TEST_CASE("body decoder: a body until close may end anywhere") {
   const auto decoded = decode({Kind::until_close, 0}, "anything at all", 4);
   CHECK(decoded.body == "anything at all");

@@ -349,30 +349,4 @@ TEST_CASE("proxy: a caller that breaks off its body ends the request to the API 
   CHECK(received.get_future().get().ends_with("half"));
 }
 
-TEST_CASE("proxy: many megabytes pass unharmed in both directions at once") {
-  constexpr std::size_t size = 20'000'000;
-  ScriptedApi api{[&](BlockingSocket& connection, int) {
-    connection.read_head();
-    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n");
-    for (std::size_t echoed = 0; echoed < size;) {
-      const auto piece = connection.read_some();
-      if (piece.empty() || !connection.send(piece)) break;
-      echoed += piece.size();
-    }
-    connection.sees_close();
-  }};
-  ProxyFixture fixture{api.port()};
-  auto caller = fixture.caller();
-  std::string body(size, 0);
-  for (std::size_t i = 0; i < size; ++i) body[i] = static_cast<char>(i * 31 % 251);
-  std::thread sender{[&] {
-    caller.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000000\r\n\r\n");
-    caller.send(body);
-  }};
-  BlockingSocket reader{common::UniqueFd{::dup(caller.fd())}};
-  CHECK(has(reader.read_head(), "200 OK"));
-  CHECK(reader.read(size) == body);
-  sender.join();
-}
-
 }  // namespace grantd::tests

@@ -2,6 +2,7 @@
 // stand-ins.
 #include "tests/unit/proxy/proxy_fixture.hpp"
 
+#include <signal.h>
 #include <sys/socket.h>
 
 namespace grantd::tests {
@@ -32,6 +33,7 @@ void NumberedTokens::fetch_with_assertion(const Variant& variant, common::Secret
 }
 
 ProxyFixture::ProxyFixture(std::uint16_t port, std::function<void(config::ApiSettings&)> change) {
+  ::signal(SIGPIPE, SIG_IGN);  // as the daemon does
   settings_.name = "invoices";
   settings_.client = "invoice.client";
   settings_.base_url = {.text = "http://127.0.0.1/base",

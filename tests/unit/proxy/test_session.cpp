@@ -94,6 +94,15 @@ awaitable<bool> TestSession::write_rest(std::span<const asio::const_buffer> piec
   co_return true;
 }
 
+awaitable<bool> TestSession::write_from(Pipe& pipe) {
+  while (pipe.move_to(socket_.get())) {
+    if (pipe.size() == 0) co_return true;
+    const bool ready = co_await socket_.writable();
+    if (!ready) break;
+  }
+  co_return false;
+}
+
 void TestSession::finish_response(bool keep_alive) { keep_alive_ = keep_alive; }
 
 }  // namespace grantd::tests

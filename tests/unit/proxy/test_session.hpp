@@ -39,6 +39,7 @@ class TestSession final : public daemon::Exchange {
   std::optional<std::size_t> write_some(std::span<const daemon::asio::const_buffer>) override { return 0; }
   daemon::awaitable<bool> write_rest(std::span<const daemon::asio::const_buffer> pieces,
                                      std::size_t written) override;
+  daemon::awaitable<bool> write_from(daemon::Pipe& pipe) override;
   void finish_response(bool keep_alive) override;
   void on_caller_gone(std::move_only_function<void()> action) override { gone_action_ = std::move(action); }
 

@@ -1,7 +1,9 @@
 // How long connections and memory are kept.
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 
 #include "daemon/proxy/relay_buffer.hpp"
+#include "daemon/proxy/relay_pipes.hpp"
 #include "daemon/proxy/upstream_pool.hpp"
 #include "tests/fakes/log_recorder.hpp"
 #include "tests/fakes/manual_clock.hpp"
@@ -65,6 +67,32 @@ TEST_CASE("relay memory: long bodies in great number have smaller blocks than a 
   CHECK(in_use.back()->space().size() == RelayMemory::medium);
   in_use.clear();
   CHECK(grown()->space().size() == RelayMemory::large);
+}
+
+TEST_CASE("relay pipes: so many at a time and no more, and one that was given back serves again") {
+  const auto pipes = std::make_shared<RelayPipes>();
+  std::vector<RelayPipes::Borrowed> borrowed;
+  while (auto one = pipes->borrow()) borrowed.push_back(std::move(*one));
+  CHECK(borrowed.size() == RelayPipes::most_in_use);
+  borrowed.pop_back();
+  CHECK(pipes->borrow());
+}
+
+TEST_CASE("relay pipes: one in which something was left is not used again") {
+  const auto pipes = std::make_shared<RelayPipes>();
+  int ends[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+  const common::UniqueFd sender{ends[0]};
+  const common::UniqueFd receiver{ends[1]};
+  REQUIRE(::send(sender.get(), "left", 4, 0) == 4);
+  {
+    auto one = pipes->borrow();
+    REQUIRE(one);
+    REQUIRE((**one).move_from(receiver.get(), 4) == 4);
+  }
+  auto next = pipes->borrow();
+  REQUIRE(next);
+  CHECK((**next).size() == 0);
 }
 
 }  // namespace grantd::tests
