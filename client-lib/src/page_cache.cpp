@@ -17,11 +17,9 @@ namespace {
 constexpr std::size_t least_entries = 16;
 constexpr std::size_t longest_search = 32;
 
-std::size_t hash_of(std::string_view key) { return std::hash<std::string_view>{}(key); }
-
 }  // namespace
 
-PageKey::PageKey(std::string_view client, const TokenRequest& request) : name(client) {
+PageKey::PageKey(std::string_view client, const TokenRequest& request) : name_(client) {
   if (request.scope.empty() && request.resource.empty() && request.audience.empty() &&
       request.parameters.empty())
     return;
@@ -29,8 +27,13 @@ PageKey::PageKey(std::string_view client, const TokenRequest& request) : name(cl
                           .resource = request.resource,
                           .audience = request.audience,
                           .parameters = request.parameters};
-  // A name has no line break.
-  changed.append(client).append("\n").append(token_request({}, what).json.reveal());
+  changed_.append(client).append("\n").append(token_request({}, what).json.reveal());
+}
+
+PageSlot::Key PageKey::in_slot() const {
+  const std::hash<std::string_view> hash;
+  if (changed_.empty()) return {.text = name_, .hash = hash(name_)};
+  return {.text = changed_, .hash = ~hash(changed_)};
 }
 
 struct PageCache::Table {
@@ -92,10 +95,10 @@ PageCache::~PageCache() {
   }
 }
 
-bool PageCache::find(std::string_view key, std::int64_t min_valid, SlotReading& reading) noexcept {
+bool PageCache::find(const PageKey& key, std::int64_t min_valid, SlotReading& reading) noexcept {
   Table* const table = table_.load(std::memory_order_acquire);
   if (table == nullptr) return false;
-  const PageSlot::Key wanted{.text = key, .hash = hash_of(key)};
+  const PageSlot::Key wanted = key.in_slot();
   for (std::size_t step = 0; step < table->search(); ++step) {
     const PageSlot* slot = table->at(wanted.hash, step).load(std::memory_order_acquire);
     if (slot == nullptr) break;
@@ -105,11 +108,11 @@ bool PageCache::find(std::string_view key, std::int64_t min_valid, SlotReading& 
   return false;
 }
 
-void PageCache::keep(std::string_view key, const PassedPage& page) {
+void PageCache::keep(const PageKey& key, const PassedPage& page) {
   const std::uint64_t generation = generation_.current();
   const WriterLock lock{writer_, generation};
   if (!lock.held()) return;
-  const PageSlot::Key kept{.text = key, .hash = hash_of(key)};
+  const PageSlot::Key kept = key.in_slot();
   if (PageSlot* slot = place_for(kept, generation)) slot->put(kept, page, generation);
 }
 

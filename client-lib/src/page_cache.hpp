@@ -14,13 +14,19 @@
 namespace grantd::detail {
 
 /// Under what a token is remembered: the definition's name, and behind it what the request changes about it.
-struct PageKey {
-  /// `text` is used where the request changes anything.
+class PageKey {
+ public:
+  /// Of what the definition says itself.
+  PageKey(std::string_view client) : name_(client) {}  // NOLINT(google-explicit-constructor): a name is one
   PageKey(std::string_view client, const TokenRequest& request);
-  std::string_view view() const { return changed.empty() ? name : std::string_view{changed}; }
 
-  std::string_view name;
-  std::string changed{};
+  /// Valid as long as this and the name are. Two keys are the same if text and hash are: what is no name may
+  /// read like a name with changes.
+  PageSlot::Key in_slot() const;
+
+ private:
+  std::string_view name_;
+  std::string changed_{};  // empty: nothing
 };
 
 /// The token pages of this process (docs/token-page.md). Reading one takes no system call and no lock, and
@@ -39,12 +45,12 @@ class alignas(64) PageCache {
 
   /// The token under `key`, if its page is open and it is valid for `min_valid` nanoseconds more; false:
   /// there is none.
-  bool find(std::string_view key, std::int64_t min_valid, SlotReading& reading) noexcept;
+  bool find(const PageKey& key, std::int64_t min_valid, SlotReading& reading) noexcept;
 
   /// Gives the text of the same token to `copy`, which keeps nothing else of it. False: there is none, or
   /// what was copied is of no use.
   template <class Copy>
-  bool copy(std::string_view key, std::int64_t min_valid, const Copy& copy) {
+  bool copy(const PageKey& key, std::int64_t min_valid, const Copy& copy) {
     SlotReading reading;
     if (!find(key, min_valid, reading)) return false;
     copy(reading.text());
@@ -53,7 +59,7 @@ class alignas(64) PageCache {
 
   /// Remembers the page for `find`, unless somebody else is at it. Where there is no room, it takes the place
   /// of one that is over, or of any.
-  void keep(std::string_view key, const PassedPage& page);
+  void keep(const PageKey& key, const PassedPage& page);
 
  private:
   /// Slots by the hash of their key. Every entry is empty or has the same slot for ever.

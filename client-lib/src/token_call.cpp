@@ -101,7 +101,7 @@ Token get_token(Connector& connector, std::string_view name, const TokenRequest&
   const auto page = PassedPage::take(std::move(answer.descriptor));
   // Closed in this moment, or nothing that this library can read.
   if (!page) return ask_for_token(connector, name, ask_again(request), stop).token;
-  if (is_same_clock(answer.body.reveal())) connector.pages().keep(PageKey{name, request}.view(), *page);
+  if (is_same_clock(answer.body.reveal())) connector.pages().keep({name, request}, *page);
   Token token;
   TokenBlock::fill(token, page->text());
   return token;

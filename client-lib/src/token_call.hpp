@@ -32,8 +32,7 @@ bool copy_from_page(Connector& connector, std::string_view name, const TokenRequ
   const auto validity = validity_wanted_of_page(request);
   if (!validity) return false;
   bool wanted = false;
-  const PageKey key{name, request};
-  const bool whole = connector.pages().copy(key.view(), *validity, [&](const TokenText& text) {
+  const bool whole = connector.pages().copy(PageKey{name, request}, *validity, [&](const TokenText& text) {
     wanted = request.rejected != text.version();
     if (wanted) copy(text);
   });

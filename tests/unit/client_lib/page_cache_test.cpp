@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 using detail::PageCache;
 using detail::PageKey;
 using detail::PageSlot;
+using detail::SlotReading;
 using tests::is_uniform;
 using tests::keep;
 using tests::passed;
@@ -282,11 +283,22 @@ TEST_CASE("token page: a daemon killed in the middle of closing leaves nothing t
 
 TEST_CASE(
     "page key: what a request changes about the definition makes another key, how it is asked does not") {
-  const auto key = [](const TokenRequest& request) { return std::string{PageKey{"a", request}.view()}; };
+  const auto key = [](const TokenRequest& request) {
+    return std::string{PageKey{"a", request}.in_slot().text};
+  };
   CHECK(key({}) == "a");
   CHECK(key({.force_renewal = true, .min_valid = 5s, .rejected = "v"}) == "a");
   CHECK(key({.scope = "x"}) != "a");
   CHECK(key({.scope = "x"}) != key({.audience = "x"}));
   CHECK(key({.parameters = {{"k", "v"}}}) != key({.parameters = {{"k", "w"}}}));
   CHECK(key({.scope = "x", .min_valid = 5s}) == key({.scope = "x"}));
+}
+
+TEST_CASE("page cache: a name that reads like another one with changes is not taken for it") {
+  PageCache cache;
+  const PageKey changed{"a", {.scope = "x"}};
+  cache.keep(changed, *passed(WrittenPage{"token"}.descriptor.get()));
+  SlotReading reading;
+  REQUIRE(cache.find(changed, 0, reading));
+  CHECK_FALSE(cache.find(changed.in_slot().text, 0, reading));
 }
