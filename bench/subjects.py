@@ -91,6 +91,7 @@ def receive(connection):
 
 def floor(directory, build, cpu):
     path = directory / "floor.sock"
+    path.unlink(missing_ok=True)  # an earlier one's
     return Subject("floor", [build / "bench/epoll_floor", path, str(body_size)], path, cpu)
 
 
