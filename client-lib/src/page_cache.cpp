@@ -82,12 +82,15 @@ class PageCache::WriterLock {
   bool held_;
 };
 
+constinit std::atomic<std::size_t> PageCache::slots_of_all_ = 0;
+
 PageCache::~PageCache() {
   const std::uint64_t generation = generation_.current();
   while (slots_ != nullptr) {
     const std::unique_ptr<PageSlot> slot{slots_};
     slots_ = slot->next;
     slot->unmap(generation);
+    slots_of_all_.fetch_sub(1, std::memory_order_relaxed);
   }
   for (Table* table = table_.load(std::memory_order_acquire); table != nullptr;) {
     const std::unique_ptr<Table> owned{table};
@@ -152,11 +155,11 @@ PageSlot* PageCache::spare_slot(std::uint64_t generation) {
     hand_ = hand_ != nullptr && hand_->next != nullptr ? hand_->next : slots_;
     if (hand_->is_over(generation)) return hand_;
   }
-  if (slot_count_ == most_pages) return hand_;
+  if (slots_of_all_.load(std::memory_order_relaxed) >= most_pages) return hand_;
   auto* const made = new (std::nothrow) PageSlot{slots_};
   if (made == nullptr) return nullptr;
   slots_ = made;
-  ++slot_count_;
+  slots_of_all_.fetch_add(1, std::memory_order_relaxed);
   return made;
 }
 

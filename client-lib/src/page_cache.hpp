@@ -34,9 +34,9 @@ class PageKey {
 /// sides of a fork: a child begins without pages.
 class alignas(64) PageCache {
  public:
-  /// As many pages as are kept. Most take two mappings, of which a process may have 65,530 unless
-  /// vm.max_map_count says otherwise: half of them are left to it.
-  static constexpr std::size_t most_pages = 16'000;
+  /// As many pages as a process keeps, in all of its caches. Each takes two mappings, and another one for
+  /// each time that its tokens outgrew it; a process may have 65,530 unless vm.max_map_count says otherwise.
+  static constexpr std::size_t most_pages = 12'000;
 
   PageCache() = default;
   ~PageCache();
@@ -75,7 +75,7 @@ class alignas(64) PageCache {
   std::atomic<Table*> table_ = nullptr;
   // The writer's.
   PageSlot* slots_ = nullptr;  // all of them
-  std::size_t slot_count_ = 0;
+  static std::atomic<std::size_t> slots_of_all_;
   PageSlot* hand_ = nullptr;
   std::atomic<std::uint64_t> writer_ = 0;  // the generation of the one at work
 };

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <new>
 
@@ -65,7 +66,8 @@ CoarseDeadline::Now coarse_now() {
 CoarseDeadline coarsely(std::int64_t expires) {
   const CoarseDeadline::Now now = coarse_now();
   const std::int64_t precise = boottime();
-  const bool stopped_meanwhile = coarse_now().monotonic - now.monotonic > CoarseDeadline::tolerance;
+  constexpr std::int64_t prompt = CoarseDeadline::tolerance / 10;
+  const bool stopped_meanwhile = coarse_now().monotonic - now.monotonic > prompt;
   return expires <= precise || stopped_meanwhile ? CoarseDeadline{} : CoarseDeadline{expires - precise, now};
 }
 
@@ -132,14 +134,13 @@ bool PageSlot::is_over(std::uint64_t generation) const {
 void PageSlot::put(const Key& key, const PassedPage& page, std::uint64_t generation) {
   const TokenText text = page.text();
   const token_page::Head& head = page.head();
-  const std::size_t size = sizeof(OwnCopy) + text.size() + key.text.size();
-  Prepared prepared{(size + memory_page_ - 1) / memory_page_ * memory_page_};
+  Prepared prepared{own_size(sizeof(OwnCopy) + text.size() + key.text.size(), generation)};
   if (prepared.get() == nullptr) return;
   const auto* copy = new (prepared.get()) OwnCopy{.sizes = head.sizes,
                                                   .expires = head.expires,
                                                   .expires_coarsely = coarsely(head.expires),
                                                   .expires_at = head.expires_at,
-                                                  .min_valid = head.min_valid,
+                                                  .min_valid = std::max<std::int64_t>(head.min_valid, 0),
                                                   .key_size = key.text.size()};
   char* const characters = const_cast<char*>(copy->characters());
   ::memcpy(characters, text.characters, text.size());
@@ -159,25 +160,34 @@ void PageSlot::put(const Key& key, const PassedPage& page, std::uint64_t generat
   sequence_.store(sequence + 1, std::memory_order_release);
 }
 
-// One that is too small stays where it is: somebody may be reading in it.
+// The same each time, as long as it is enough: then a page takes two mappings and no more.
+std::size_t PageSlot::own_size(std::size_t least, std::uint64_t generation) const {
+  std::size_t size = home_ == generation ? range_size_ - memory_page_ : memory_page_;
+  while (size < least) size *= 2;
+  return size;
+}
+
+// One that is too small stays where it is, for somebody may be reading in it: as zeros, which are no open
+// page.
 bool PageSlot::make_range(std::size_t size, std::uint64_t generation) {
+  constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   char* const before = range_.load(std::memory_order_relaxed);
   const bool here = home_ == generation;
-  if (here && range_size_ >= size) return true;
-  std::size_t wanted = here ? range_size_ * 2 : memory_page_ * 2;
-  while (wanted < size) wanted *= 2;
+  if (here && range_size_ == size) return true;
   // To be read at any time, also where nothing stands yet.
-  void* made = ::mmap(nullptr, wanted, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* made = ::mmap(nullptr, size, PROT_READ, flags, -1, 0);
   if (made == MAP_FAILED) return false;
-  keep_private(made, wanted);
+  keep_private(made, size);
   if (!here) {
     outgrown_.store(nullptr, std::memory_order_relaxed);  // the parent's, and perhaps half done
-  } else if (auto* kept = new (std::nothrow) Outgrown{before, range_size_, outgrown_.load()}) {
-    outgrown_.store(kept, std::memory_order_release);
+  } else {
+    ::syscall(SYS_mmap, before, range_size_, PROT_READ, flags | MAP_FIXED, -1, 0L);
+    keep_private(before, range_size_);
+    if (auto* kept = new (std::nothrow) Outgrown{before, range_size_, outgrown_.load()})
+      outgrown_.store(kept, std::memory_order_release);
   }
   range_.store(static_cast<char*>(made), std::memory_order_relaxed);
-  range_size_ = wanted;
-  own_size_ = 0;
+  range_size_ = size;
   home_ = generation;
   return true;
 }
@@ -195,12 +205,6 @@ bool PageSlot::replace(int descriptor, void* prepared, std::size_t size) {
     ::syscall(SYS_mmap, base + page, size, PROT_READ, flags, -1, 0L);
     return false;
   }
-  // What is left of a longer one before.
-  if (own_size_ > size) {
-    ::syscall(SYS_mmap, base + page + size, own_size_ - size, PROT_READ, flags, -1, 0L);
-    keep_private(base + page + size, own_size_ - size);
-  }
-  own_size_ = size;
   return true;
 }
 

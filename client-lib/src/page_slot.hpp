@@ -74,6 +74,7 @@ class alignas(64) PageSlot {
   };
 
   const OwnCopy& own(const char* range) const;
+  std::size_t own_size(std::size_t least, std::uint64_t generation) const;
   bool make_range(std::size_t size, std::uint64_t generation);
   bool replace(int descriptor, void* prepared, std::size_t size);
 
@@ -87,7 +88,6 @@ class alignas(64) PageSlot {
   // The writer's.
   std::uint64_t home_ = 0;  // of the process in which the range is
   std::size_t range_size_ = 0;
-  std::size_t own_size_ = 0;
   std::atomic<Outgrown*> outgrown_ = nullptr;
 };
 

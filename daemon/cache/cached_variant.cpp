@@ -50,10 +50,11 @@ void CachedVariant::get(const TokenQuery& query, TokenCache::Waiter waiter) {
       flight_->wish->rejected |= decision.rejected;
       break;
     case Decision::What::join_next:
-      next_.push_back({std::move(waiter), query.force_renewal});
+      next_.push_back({std::move(waiter), query.force_renewal, std::string{query.rejected}});
       return;
   }
   flight_->wish->min_valid = std::max(flight_->wish->min_valid, query.min_valid.value_or(seconds{0}));
+  if (!query.rejected.empty() && !decision.rejected) flight_->wish->refused.emplace(query.rejected);
   flight_->waiting.push_back({std::move(waiter), query.force_renewal});
 }
 
@@ -266,7 +267,11 @@ void CachedVariant::start_next() {
   if (next_.empty() || flight_) return;
   if (const auto error = cache_.remembered_error(&error_))
     return answer(std::exchange(next_, {}), std::unexpected(*error));
-  start_flight({.forced = std::ranges::any_of(next_, &Waiting::forced)});
+  FetchWish wish{.forced = std::ranges::any_of(next_, &Waiting::forced)};
+  for (const Waiting& one : next_) {
+    if (!one.rejected.empty()) wish.refused.insert(one.rejected);
+  }
+  start_flight(std::move(wish));
   flight_->waiting = std::exchange(next_, {});
 }
 

@@ -42,7 +42,8 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
  private:
   struct Waiting {
     TokenCache::Waiter waiter;
-    bool forced;  // wants the server's answer, not the token at hand
+    bool forced;             // wants the server's answer, not the token at hand
+    std::string rejected{};  // the version of another token, which an API refused
   };
   /// A token request under way.
   struct Flight {

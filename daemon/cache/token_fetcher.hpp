@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct FetchWish {
   common::BootTime expires{};
   /// An API refused it.
   bool rejected = false;
+  /// Versions of others that APIs refused.
+  std::set<std::string> refused{};
   /// Nothing but the server's own answer will do.
   bool forced = false;
   /// The least that should be left of its life; zero: what is usual.

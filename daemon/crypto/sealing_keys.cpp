@@ -10,7 +10,8 @@ namespace grantd::daemon {
 
 namespace {
 constexpr std::size_t most_keys = 16;
-}
+constexpr std::string_view blanks = " \t\r";
+}  // namespace
 
 std::expected<SealingKeys, std::string> parse_sealing_keys(std::string_view text) {
   SealingKeys keys;
@@ -21,7 +22,8 @@ std::expected<SealingKeys, std::string> parse_sealing_keys(std::string_view text
     const auto end = std::min(text.find('\n'), text.size());
     auto line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
+    while (!line.empty() && blanks.contains(line.back())) line.remove_suffix(1);
+    while (!line.empty() && blanks.contains(line.front())) line.remove_prefix(1);
     if (line.empty()) continue;
     auto secret = base64_decode(line);
     if (!secret || secret->size() != seal_key_size) {

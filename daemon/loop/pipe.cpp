@@ -10,6 +10,7 @@ namespace {
 
 // What a fast API has sent by the time it is looked at; more leaves the processor's cache on its way.
 constexpr int wanted_capacity = 256 * 1024;
+constexpr int least_capacity = 64 * 1024;
 constexpr unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 
 ssize_t move(int from, int to, std::size_t most) {
@@ -25,8 +26,9 @@ std::optional<Pipe> Pipe::make() {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) return std::nullopt;
   Pipe pipe{common::UniqueFd{ends[0]}, common::UniqueFd{ends[1]}};
-  // A user who has many of them already keeps the usual capacity (pipe(7)), with which it works as well.
-  ::fcntl(ends[1], F_SETPIPE_SZ, wanted_capacity);
+  // A user who has many of them already gets less (pipe(7)), at worst so little that copying is cheaper.
+  if (::fcntl(ends[1], F_SETPIPE_SZ, wanted_capacity) < 0 && ::fcntl(ends[1], F_GETPIPE_SZ) < least_capacity)
+    return std::nullopt;
   return pipe;
 }
 

@@ -57,6 +57,8 @@ class WatchedFd {
   void interrupt_writing() { interrupt(writers_); }
   bool has_reader() const { return !readers_.empty(); }
 
+  /// Whether a mark of urgent data was announced: reading steps over it, moving (splice(2)) never does.
+  bool urgent() const { return urgent_; }
   /// Whether something may have come that was not read.
   bool may_read() const { return may_read_; }
   /// The kernel has nothing more for now.

@@ -16,6 +16,8 @@ class RelayPipes : public std::enable_shared_from_this<RelayPipes> {
  public:
   static constexpr std::size_t most_in_use = 64;
 
+  RelayPipes() { spare_.reserve(most_spare); }
+
   /// Gives its pipe back, unless something was left in it.
   class Borrowed {
    public:

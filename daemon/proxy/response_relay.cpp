@@ -105,7 +105,7 @@ awaitable<ResponseRelay::Filled> ResponseRelay::fill(std::chrono::milliseconds i
 
 bool ResponseRelay::may_move() const {
   return moves_ && decoder_.fixed_left() >= worth_moving && framing_.kind == ResponseFraming::Kind::fixed &&
-         head_.empty() && parts_.buffer.empty() && parts_.connection.is_plain();
+         head_.empty() && parts_.buffer.empty() && parts_.connection.can_move();
 }
 
 awaitable<bool> ResponseRelay::move(std::chrono::milliseconds idle_timeout) {

@@ -226,7 +226,7 @@ std::optional<UpstreamConnection::Read> UpstreamConnection::try_to_read(std::spa
 
 // The kernel does not say whether more is there.
 std::optional<UpstreamConnection::Read> UpstreamConnection::try_to_move(Pipe& into, std::size_t most) {
-  if (!is_open()) return Read{.kind = Read::Kind::broken};
+  if (!is_open() || !can_move()) return Read{.kind = Read::Kind::broken};
   if (!socket_.may_read()) return std::nullopt;
   const auto got = into.move_from(socket_.get(), most);
   if (!got) socket_.nothing_to_read();

@@ -73,8 +73,9 @@ class UpstreamConnection {
   /// The same into the buffer's space, which is asked for when there is something to read.
   awaitable<Read> read(RelayBuffer& into);
   /// Whether what comes can be moved into a pipe: TLS has to be taken off first.
-  bool is_plain() const { return !tls_; }
-  /// As `read_now`, but moves up to `most` bytes into the pipe, which is empty.
+  bool can_move() const { return !tls_ && !socket_.urgent(); }
+  /// As `read_now`, but moves up to `most` bytes into the pipe, which is empty. `broken` may also mean that
+  /// it has to be read.
   std::optional<Read> move_now(Pipe& into, std::size_t most);
   /// As `read`, likewise.
   awaitable<Read> move(Pipe& into, std::size_t most);

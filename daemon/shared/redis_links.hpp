@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -14,6 +15,10 @@ namespace grantd::daemon {
 struct RedisLink {
   RedisAddress address;
   std::unique_ptr<RedisConnection> connection{};  // null: none is open
+  common::BootTime used{};                        // when the server answered last
+
+  /// What lies between may have forgotten an idle connection without a word to either end.
+  static constexpr std::chrono::seconds longest_idle{25};
 };
 
 /// The places that no worker uses. Any thread.

@@ -21,7 +21,7 @@ constexpr std::string_view put_script =
 constexpr std::string_view extend_script =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end "
     "return 0";
-constexpr std::string_view release_script =
+constexpr std::string_view erase_script =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
 RedisFailure unexpected_reply() {
@@ -63,6 +63,8 @@ RedisOutcome<StoredEntries> read_look_ups(std::span<RedisReply> replies) {
     auto& entry = entries.emplace_back();
     if (text.is(ReplyKind::error)) {
       outcome.failure = refused_by_redis(text.text);
+      // What is of another type is nothing that a machine wrote.
+      if (outcome.failure->code != "WRONGTYPE") entry = StoredEntry{.withheld = true};
     } else if (!text.is(ReplyKind::text) || !(left.is(ReplyKind::number) || left.is(ReplyKind::error))) {
       return {.failure = unexpected_reply()};
     } else if (!text.text.empty() && !(left.is(ReplyKind::number) && left.number == -2)) {
@@ -116,7 +118,11 @@ RedisOperation<Leased> redis_lease(const LeaseOrder& order, const std::vector<st
 
 RedisOperation<bool> redis_extend(const LeaseOrder& order) { return change_lease(extend_script, order); }
 
-RedisOperation<bool> redis_release(const LeaseOrder& order) { return change_lease(release_script, order); }
+RedisOperation<bool> redis_release(const LeaseOrder& order) { return change_lease(erase_script, order); }
+
+RedisOperation<bool> redis_erase_if(const std::string& name, const std::string& bytes) {
+  return change_lease(erase_script, {.name = name, .holder = bytes});
+}
 
 RedisOperation<InTheWay> redis_put(const PutOrder& order) {
   RedisOperation<InTheWay> operation;

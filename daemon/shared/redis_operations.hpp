@@ -34,6 +34,7 @@ RedisOperation<Leased> redis_lease(const LeaseOrder& order, const std::vector<st
 RedisOperation<bool> redis_extend(const LeaseOrder& order);
 RedisOperation<bool> redis_release(const LeaseOrder& order);
 RedisOperation<InTheWay> redis_put(const PutOrder& order);
+RedisOperation<bool> redis_erase_if(const std::string& name, const std::string& bytes);
 RedisOperation<bool> redis_erase(const std::vector<std::string>& names);
 
 }  // namespace grantd::daemon

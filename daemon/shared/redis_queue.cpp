@@ -18,6 +18,13 @@ constexpr std::size_t most_bytes = std::size_t{32} << 10;
 // came in time.
 constexpr std::chrono::milliseconds prompt{5};
 
+// After a failover the address may lead to the new primary, while the old one, a replica now, keeps its
+// connections.
+bool is_for_another_server(const RedisFailure& failure) {
+  return failure.kind == FailureKind::refused &&
+         (failure.code == "READONLY" || failure.code == "MASTERDOWN" || failure.code == "CLUSTERDOWN");
+}
+
 }  // namespace
 
 void RedisQueue::push(std::shared_ptr<RedisJob> job) {
@@ -78,12 +85,15 @@ void RedisQueue::exchange(RedisLink& link, Batch batch) {
   std::chrono::milliseconds patience{0};
   for (const auto& job : batch) patience = std::max(patience, job->patience);
   const auto deadline = clock_.now() + patience;
-  bool reused = link.connection && !link.connection->is_stale();
+  const bool fresh = clock_.now() - link.used <= RedisLink::longest_idle;
+  bool reused = link.connection && fresh && !link.connection->is_stale();
+  bool on_kept_connection = false;
   std::optional<RedisFailure> failure;
   while (true) {
     failure = reused ? std::nullopt : connect(link, *batch.front()->password, deadline);
     if (!failure) {
-      failure = ask(*link.connection, batch, deadline);
+      on_kept_connection = reused;
+      failure = ask(link, batch, deadline);
     }
     if (!failure) return;
     link.connection.reset();
@@ -92,6 +102,7 @@ void RedisQueue::exchange(RedisLink& link, Batch batch) {
   }
   for (const auto& job : batch) {
     job->failure = failure;
+    job->on_kept_connection = on_kept_connection;
     job->ended();
   }
 }
@@ -106,7 +117,9 @@ std::optional<RedisFailure> RedisQueue::connect(RedisLink& link, const common::S
 }
 
 // Leaves in the batch what got no answer. While the server answers others, nobody's silence begins.
-std::optional<RedisFailure> RedisQueue::ask(RedisConnection& redis, Batch& batch, common::BootTime deadline) {
+std::optional<RedisFailure> RedisQueue::ask(RedisLink& link, Batch& batch, common::BootTime deadline) {
+  RedisConnection& redis = *link.connection;
+  bool elsewhere = false;
   const auto sent_at = clock_.now();
   redis.set_deadline(deadline);
   std::string bytes;
@@ -127,7 +140,9 @@ std::optional<RedisFailure> RedisQueue::ask(RedisConnection& redis, Batch& batch
     }
     auto failure = job.read(replies);
     if (failure && failure->kind == FailureKind::garbage) return failure;
+    elsewhere = elsewhere || (failure && is_for_another_server(*failure));
     const auto now = clock_.now();
+    link.used = now;
     job.failure = std::move(failure);
     job.took = now - sent_at;
     job.ended();
@@ -137,6 +152,10 @@ std::optional<RedisFailure> RedisQueue::ask(RedisConnection& redis, Batch& batch
     redis.set_deadline(deadline);
     const std::lock_guard lock{mutex_};
     for (const auto& next : batch) next->begun = now;
+  }
+  if (elsewhere) {
+    link.connection.reset();
+    links_->close_all();
   }
   return std::nullopt;
 }

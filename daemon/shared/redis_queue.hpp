@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -28,6 +29,8 @@ struct RedisJob {
   std::move_only_function<void()> ended;
 
   std::optional<RedisFailure> failure{};
+  /// The failure is one of a connection that was open before: it says less about the server.
+  std::atomic<bool> on_kept_connection = false;
   /// From sending the commands, over an open connection, to the last reply.
   common::BootClock::duration took{0};
   std::optional<common::BootTime> begun{};  // the queue's
@@ -63,7 +66,7 @@ class RedisQueue : public std::enable_shared_from_this<RedisQueue> {
   void exchange(RedisLink& link, Batch batch);
   std::optional<RedisFailure> connect(RedisLink& link, const common::Secret& password,
                                       common::BootTime deadline) const;
-  std::optional<RedisFailure> ask(RedisConnection& redis, Batch& batch, common::BootTime deadline);
+  std::optional<RedisFailure> ask(RedisLink& link, Batch& batch, common::BootTime deadline);
 
   const std::shared_ptr<RedisLinks> links_;
   Workers& workers_;

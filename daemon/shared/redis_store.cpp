@@ -52,6 +52,7 @@ struct RedisStore::Call {
 
   const Operation operation;
   Answered done;  // null: told
+  std::move_only_function<void()> late{};
   std::shared_ptr<RedisJob> job{};
   Calls::iterator place{};
   bool finished = false;
@@ -67,16 +68,22 @@ RedisStore::RedisStore(config::RedisServer server, std::shared_ptr<SecretSource>
       queue_(std::make_shared<RedisQueue>(links_, parts_.workers, parts_.clock)),
       probe_timer_(parts.loop.timers(), [this] { probe(); }) {}
 
-RedisStore::~RedisStore() = default;
+RedisStore::~RedisStore() {
+  const Calls pending = std::exchange(calls_, {});
+  for (const auto& call : pending) call->answer(false);
+}
 
 void RedisStore::look_up(std::vector<std::string> names, Done<StoredEntries> done) {
   run<StoredEntries>(Operation::look_up, timeout_, redis_look_up(names), std::move(done));
 }
 
 void RedisStore::lease(LeaseOrder order, std::vector<std::string> names, common::BootTime since,
-                       Done<Leased> done) {
+                       Done<Leased> done, std::move_only_function<void()> got_late) {
   const auto spent = std::chrono::floor<std::chrono::milliseconds>(parts_.loop.timers().now() - since);
-  run<Leased>(Operation::lease, timeout_ - spent, redis_lease(order, names), std::move(done));
+  run<Leased>(Operation::lease, timeout_ - spent, redis_lease(order, names), std::move(done),
+              [got_late = std::move(got_late)](const Leased& leased) mutable {
+                if (leased.got) got_late();
+              });
 }
 
 void RedisStore::extend(LeaseOrder order) {
@@ -89,6 +96,10 @@ void RedisStore::release(LeaseOrder order) {
 
 void RedisStore::put(PutOrder order, Done<InTheWay> done) {
   run<InTheWay>(Operation::write, background_patience, redis_put(order), std::move(done));
+}
+
+void RedisStore::erase_if(std::string name, std::string bytes) {
+  run<bool>(Operation::erase, background_patience, redis_erase_if(name, bytes), [](std::optional<bool>) {});
 }
 
 void RedisStore::erase(std::vector<std::string> names, std::move_only_function<void()> done) {
@@ -107,7 +118,7 @@ std::string RedisStore::last_error() const {
 // The worker writes the value, the loop reads it: but never before the job has come back.
 template <class T>
 void RedisStore::run(Operation operation, std::chrono::milliseconds patience, RedisOperation<T> asked,
-                     Done<T> done) {
+                     Done<T> done, std::move_only_function<void(const T&)> late) {
   if (!circuit_.closed() || patience <= std::chrono::milliseconds{0}) return done(std::nullopt);
   auto value = std::make_shared<std::optional<T>>();
   auto job = std::make_shared<RedisJob>();
@@ -118,15 +129,21 @@ void RedisStore::run(Operation operation, std::chrono::milliseconds patience, Re
     *value = std::move(outcome.value);
     return std::move(outcome.failure);
   };
-  start(operation, patience, std::move(job), [done = std::move(done), value](bool answered) mutable {
-    done(answered ? std::move(*value) : std::nullopt);
-  });
+  start(
+      operation, patience, std::move(job),
+      [done = std::move(done), value](bool answered) mutable {
+        done(answered ? std::move(*value) : std::nullopt);
+      },
+      [late = std::move(late), value]() mutable {
+        if (late && *value) late(**value);
+      });
 }
 
 void RedisStore::start(Operation operation, std::chrono::milliseconds patience, std::shared_ptr<RedisJob> job,
-                       Answered done) {
+                       Answered done, std::move_only_function<void()> late) {
   auto call = std::make_shared<Call>(parts_.loop.timers(), operation, std::move(done),
-                                     [this](Call& late) { give_up(late); });
+                                     [this](Call& one) { give_up(one); });
+  call->late = std::move(late);
   call->place = calls_.insert(calls_.end(), call);
   auto password = std::make_shared<const common::Secret>();
   if (password_) {
@@ -171,11 +188,13 @@ void RedisStore::finish(std::shared_ptr<Call> call, const std::optional<RedisFai
   calls_.erase(call->place);
   call->deadline.disarm();
   if (call->operation == Operation::probe) return end_probe(failure, call->job);
-  judge(call->operation, failure);
+  judge(*call, failure);
+  if (answered && !call->done && call->late) call->late();
   call->answer(answered);
 }
 
-void RedisStore::judge(Operation operation, const std::optional<RedisFailure>& failure) {
+void RedisStore::judge(const Call& call, const std::optional<RedisFailure>& failure) {
+  const Operation operation = call.operation;
   parts_.metrics.operation(operation_names[static_cast<std::size_t>(operation)], result_of(failure));
   if (!failure) {
     circuit_.prove();
@@ -183,7 +202,7 @@ void RedisStore::judge(Operation operation, const std::optional<RedisFailure>& f
   } else if (failure->kind == FailureKind::refused && !ends_everything(*failure)) {
     refuse(operation, *failure);
   } else if (failure->kind != FailureKind::not_asked) {
-    lose(*failure);
+    lose(*failure, call.job && call.job->on_kept_connection);
   }
 }
 
@@ -205,9 +224,11 @@ void RedisStore::refuse(Operation operation, const RedisFailure& failure) {
 }
 
 // Whoever waits for an answer goes on without.
-void RedisStore::lose(const RedisFailure& failure) {
+void RedisStore::lose(const RedisFailure& failure, bool soon) {
   if (!circuit_.closed()) return;
-  probe_timer_.arm(circuit_.open(parts_.loop.timers().now(), parts_.entropy.uniform()));
+  const auto now = parts_.loop.timers().now();
+  const auto next = circuit_.open(now, parts_.entropy.uniform());
+  probe_timer_.arm(soon ? now : next);
   down_because_ = failure.detail;
   parts_.log.warning("shared_cache_down", {{"detail", failure.detail}});
   begin_anew();

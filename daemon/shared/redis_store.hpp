@@ -42,11 +42,12 @@ class RedisStore final : public SharedStore {
 
   bool available() const override { return circuit_.closed(); }
   void look_up(std::vector<std::string> names, Done<StoredEntries> done) override;
-  void lease(LeaseOrder order, std::vector<std::string> names, common::BootTime since,
-             Done<Leased> done) override;
+  void lease(LeaseOrder order, std::vector<std::string> names, common::BootTime since, Done<Leased> done,
+             std::move_only_function<void()> got_late) override;
   void extend(LeaseOrder order) override;
   void release(LeaseOrder order) override;
   void put(PutOrder order, Done<InTheWay> done) override;
+  void erase_if(std::string name, std::string bytes) override;
   void erase(std::vector<std::string> names, std::move_only_function<void()> done) override;
 
   /// What is wrong at present, in a sentence; empty: nothing.
@@ -64,16 +65,19 @@ class RedisStore final : public SharedStore {
     bool current = false;  // nothing better came since
   };
 
+  /// `late` gets what came after `done` was told nothing.
   template <class T>
-  void run(Operation operation, std::chrono::milliseconds patience, RedisOperation<T> asked, Done<T> done);
+  void run(Operation operation, std::chrono::milliseconds patience, RedisOperation<T> asked, Done<T> done,
+           std::move_only_function<void(const T&)> late = nullptr);
   /// `patience`: of whoever asks.
   void start(Operation operation, std::chrono::milliseconds patience, std::shared_ptr<RedisJob> job,
-             Answered done);
+             Answered done, std::move_only_function<void()> late = nullptr);
   void give_up(Call& late);
   void finish(std::shared_ptr<Call> call, const std::optional<RedisFailure>& failure, bool answered);
-  void judge(Operation operation, const std::optional<RedisFailure>& failure);
+  void judge(const Call& call, const std::optional<RedisFailure>& failure);
   void refuse(Operation operation, const RedisFailure& failure);
-  void lose(const RedisFailure& failure);
+  /// `soon`: it may be there all the same.
+  void lose(const RedisFailure& failure, bool soon);
   void probe();
   void end_probe(std::optional<RedisFailure> failure, const std::shared_ptr<RedisJob>& job);
   /// With a queue of its own, whatever becomes of what is under way.

@@ -14,9 +14,16 @@ class RefusedVersions {
  public:
   void add(const std::string& version, common::BootTime expires, common::BootTime now) {
     std::erase_if(expiries_, [now](const auto& entry) { return entry.second <= now; });
+    if (const auto end = ends_.find(version); end != ends_.end()) expires = std::max(expires, end->second);
     if (version.empty() || expires <= now) return;
     auto& until = expiries_[version];
     until = std::max(until, expires);
+  }
+  /// A token that others have may be valid until then, however short a time whoever gave it said.
+  void seen(const std::string& version, common::BootTime ends, common::BootTime now) {
+    std::erase_if(ends_, [now](const auto& entry) { return entry.second <= now; });
+    ends_[version] = ends;
+    if (has(version, now)) add(version, ends, now);
   }
   /// The server itself gave the token once more.
   void forgive(const std::string& version) { expiries_.erase(version); }
@@ -27,6 +34,7 @@ class RefusedVersions {
 
  private:
   std::map<std::string, common::BootTime> expiries_;
+  std::map<std::string, common::BootTime> ends_;  // of those that were seen
 };
 
 }  // namespace grantd::daemon

@@ -12,6 +12,8 @@ namespace grantd::daemon {
 namespace {
 
 constexpr std::chrono::seconds longest_wait{30};
+// No machine uses what was dropped for longer, see DroppedVariants.
+constexpr std::chrono::hours longest_trial{24};
 
 }  // namespace
 
@@ -21,41 +23,56 @@ SharedEviction::SharedEviction(std::shared_ptr<SharedCache> cache, std::vector<T
       targets_(std::move(targets)),
       keys_(std::move(keys)),
       dropped_(cache_->parts().timers.wall_now()),
+      given_up_(cache_->parts().timers.now() + longest_trial),
       timer_(cache_->parts().timers, [this] {
         const auto keep = shared_from_this();
         look();
       }) {}
 
 void SharedEviction::begin(TokenFetcher::Dropped done) {
-  cache_->parts().memory.evictions.insert(shared_from_this());
+  auto& evictions = cache_->parts().memory.evictions;
+  for (const auto& earlier : evictions) earlier->leave_to(*this);
+  std::erase_if(evictions, [](const auto& earlier) { return earlier->targets_.empty(); });
+  evictions.insert(shared_from_this());
   cache_->store().erase(names(), [weak = weak_from_this(), done = std::move(done)]() mutable {
     done();
     if (const auto self = weak.lock()) self->look();
   });
 }
 
-void SharedEviction::look() {
-  if (!cache_->store().available()) return pause();
-  cache_->store().look_up(names(), [weak = weak_from_this()](std::optional<StoredEntries> entries) {
-    const auto self = weak.lock();
-    if (!self) return;
-    entries ? self->judge(*entries) : self->pause();
+void SharedEviction::leave_to(const SharedEviction& later) {
+  std::erase_if(targets_, [&later](const Target& target) {
+    return std::ranges::any_of(later.targets_,
+                               [&](const Target& other) { return other.name == target.name; });
   });
 }
 
-void SharedEviction::judge(const StoredEntries& entries) {
-  std::vector<std::string> old;
-  for (std::size_t i = 0; i < entries.size() && i < targets_.size(); ++i) {
-    if (!entries[i]) continue;
-    const auto& [name, key] = targets_[i];
+void SharedEviction::look() {
+  if (!cache_->store().available()) return pause();
+  const auto judged = [weak = weak_from_this(), asked = targets_](std::optional<StoredEntries> entries) {
+    const auto self = weak.lock();
+    if (!self) return;
+    entries ? self->judge(asked, *entries) : self->pause();
+  };
+  cache_->store().look_up(names(), judged);
+}
+
+void SharedEviction::judge(const std::vector<Target>& asked, const StoredEntries& entries) {
+  const bool done = cache_->parts().timers.now() >= given_up_;
+  bool left = false;
+  for (std::size_t i = 0; i < entries.size() && i < asked.size(); ++i) {
+    if (!entries[i] || std::ranges::find(targets_, asked[i]) == targets_.end()) continue;
+    const auto& [name, key] = asked[i];
+    left = left || entries[i]->withheld;
     const auto entry = open_entry(entries[i]->bytes, (*keys_)[key], name);
-    if (entry && entry->issued < dropped_) old.push_back(name);
+    if (!entry || entry->issued >= dropped_) continue;
+    cache_->store().erase_if(name, entries[i]->bytes);
+    left = true;
   }
-  if (old.empty()) {
+  if (done || !left) {
     cache_->parts().memory.evictions.erase(shared_from_this());
     return;
   }
-  cache_->store().erase(std::move(old), [] {});
   pause();
 }
 

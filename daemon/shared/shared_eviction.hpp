@@ -11,12 +11,14 @@
 namespace grantd::daemon {
 
 /// Dropped tokens being taken out of the store, also where that has to wait until the store is there again.
-/// Owned by SharedMemory until its end. Loop thread only.
+/// A later one takes over what an earlier one has not been able to do under the same names. Owned by
+/// SharedMemory until its end. Loop thread only.
 class SharedEviction final : public std::enable_shared_from_this<SharedEviction> {
  public:
   struct Target {
     std::string name;
     std::size_t key = 0;  // of `keys`, that its entry is sealed with
+    bool operator==(const Target&) const = default;
   };
   SharedEviction(std::shared_ptr<SharedCache> cache, std::vector<Target> targets,
                  std::shared_ptr<const SealingKeys> keys);
@@ -26,14 +28,17 @@ class SharedEviction final : public std::enable_shared_from_this<SharedEviction>
 
  private:
   void look();
-  void judge(const StoredEntries& entries);
+  /// Of what was looked up: `asked` is what the targets were then.
+  void judge(const std::vector<Target>& asked, const StoredEntries& entries);
   void pause();
+  void leave_to(const SharedEviction& later);
   std::vector<std::string> names() const;
 
   const std::shared_ptr<SharedCache> cache_;
-  const std::vector<Target> targets_;
+  std::vector<Target> targets_;
   const std::shared_ptr<const SealingKeys> keys_;
   const common::WallTime dropped_;
+  const common::BootTime given_up_;
   std::chrono::seconds pause_{1};
   common::Timer timer_;
 };

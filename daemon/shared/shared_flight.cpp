@@ -80,12 +80,24 @@ void SharedFlight::look_up() {
 void SharedFlight::try_lease(common::BootTime since) {
   state_ = State::looking;
   if (holder_.empty()) holder_ = random_name(cache_->parts().entropy);
-  cache_->store().lease(lease(), names_, since, [weak = weak_from_this()](std::optional<Leased> leased) {
+  const auto answered = [weak = weak_from_this()](std::optional<Leased> leased) {
     const auto self = weak.lock();
     if (!self) return;
     if (!leased) return self->state_ == State::looking ? self->ask_server() : void();
     self->judge_lease(*std::move(leased));
-  });
+  };
+  cache_->store().lease(lease(), names_, since, answered,
+                        [weak = weak_from_this(), cache = cache_, order = lease()] {
+                          const auto self = weak.lock();
+                          if (!self || !self->adopt_lease()) cache->store().release(order);
+                        });
+}
+
+bool SharedFlight::adopt_lease() {
+  if (state_ != State::asking || private_) return false;
+  leased_ = true;
+  keep_lease();
+  return true;
 }
 
 void SharedFlight::judge_lease(Leased leased) {
@@ -152,6 +164,7 @@ void SharedFlight::keep_lease() {
 void SharedFlight::land(FetchResult result) {
   state_ = State::writing;
   timer_.disarm();
+  refuse_what_was_rejected();  // callers may have joined with one
   if (!result) {
     end_lease();
     leave();
@@ -169,8 +182,7 @@ void SharedFlight::land(FetchResult result) {
 // is not written as if it were new. Each attempt reads the credentials again: what was got with others, or is
 // bound to another key, has another name.
 bool SharedFlight::may_be_shared(const TokenGrant& grant) const {
-  const FetchWish& wish = *order_.wish;
-  const bool is_new = grant.version != found_version_ && !(wish.rejected && grant.version == wish.replaces);
+  const bool is_new = grant.version != found_version_ && !was_rejected(grant.version);
   const auto& key = order_.identity.dpop_key;
   const bool is_bound_here = !grant.binding || (key && grant.binding->key->thumbprint() == key->thumbprint());
   return is_new && is_bound_here && !private_ && is_still_itself();
@@ -213,8 +225,11 @@ void SharedFlight::put(std::string expected) {
         if (self->private_) self->cache_->store().erase(self->names_, [] {});
         if (!self->private_ && outcome && *outcome)
           return self->judge_what_is_in_the_way(**std::move(outcome));
-        if (outcome && !self->outdated_.empty())
-          self->cache_->store().erase(std::move(self->outdated_), [] {});
+        if (outcome) {
+          for (auto& [name, bytes] : self->outdated_) self->cache_->store().erase_if(name, bytes);
+        } else if (self->found_refused_) {
+          self->cache_->store().erase_if(self->names_.front(), self->found_);
+        }
         self->end_lease();
         self->leave();
       });
@@ -246,15 +261,21 @@ bool SharedFlight::take(const StoredEntries& entries) {
   refuse_what_was_rejected();
   found_.clear();
   found_version_.clear();
+  found_refused_ = false;
   outdated_.clear();
   std::optional<Candidate> best;
   for (std::size_t i = 0; i < entries.size() && i < names_.size(); ++i) {
-    if (!entries[i]) continue;
+    if (!entries[i] || entries[i]->withheld) continue;
     if (i == 0) found_ = entries[i]->bytes;
     auto found = candidate(i, *entries[i]);
     if (!found) continue;
-    if (i == 0) found_version_ = found->version;
-    if (i != 0 && is_refused(*found)) outdated_.push_back(names_[i]);
+    const bool refused = is_refused(*found);
+    if (i == 0) {
+      found_version_ = found->version;
+      found_refused_ = refused;
+    } else if (refused) {
+      outdated_.emplace_back(names_[i], entries[i]->bytes);
+    }
     if (is_wanted(*found) && (!best || best->term.expires < found->term.expires)) best = std::move(found);
   }
   if (!best) return false;
@@ -272,6 +293,8 @@ bool SharedFlight::take(const StoredEntries& entries) {
 void SharedFlight::refuse_what_was_rejected() {
   const FetchWish& wish = *order_.wish;
   if (wish.rejected) cache_->refused().add(wish.replaces, wish.expires, now());
+  // Of these nothing but the version is known, unless an entry with it is seen.
+  for (const std::string& version : wish.refused) cache_->refused().add(version, {}, now());
 }
 
 std::optional<SharedFlight::Candidate> SharedFlight::candidate(std::size_t key, const StoredEntry& stored) {
@@ -290,6 +313,9 @@ std::optional<SharedFlight::Candidate> SharedFlight::candidate(std::size_t key, 
   auto left = opened->lifetime - past;
   if (stored.left) left = std::min(left, *stored.left);
   auto version = token_version(opened->access_token.reveal());
+  const auto ends = now() - past + opened->lifetime + clock_difference;
+  cache_->refused().seen(version, ends, now());
+  if (was_rejected(version)) cache_->refused().add(version, ends, now());
   return Candidate{.entry = *std::move(opened),
                    .version = std::move(version),
                    .term = {.obtained = now() - past, .expires = now() + left}};
@@ -300,10 +326,13 @@ void SharedFlight::report(std::size_t key, std::string_view reason) {
   if (reported_.emplace(key, reason).second) cache_->report(order_.client, names_[key], reason);
 }
 
-bool SharedFlight::is_refused(const Candidate& candidate) const {
+bool SharedFlight::was_rejected(const std::string& version) const {
   const FetchWish& wish = *order_.wish;
-  return (wish.rejected && candidate.version == wish.replaces) ||
-         cache_->refused().has(candidate.version, now()) ||
+  return (wish.rejected && version == wish.replaces) || wish.refused.contains(version);
+}
+
+bool SharedFlight::is_refused(const Candidate& candidate) const {
+  return was_rejected(candidate.version) || cache_->refused().has(candidate.version, now()) ||
          cache_->dropped().has(order_.client, order_.variant, candidate.term.obtained);
 }
 

@@ -57,6 +57,8 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   /// `since`: when whoever waits began to wait for the store.
   void try_lease(common::BootTime since);
   void judge_lease(Leased leased);
+  /// One that came when it was no longer waited for. False: it is of no use.
+  bool adopt_lease();
   /// Whether the one that was waited for has left nothing.
   bool has_ended(const Leased& leased) const;
   void pause();
@@ -75,6 +77,8 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   /// Whether one of the entries does, which is then given to whoever waits.
   bool take(const StoredEntries& entries);
   void refuse_what_was_rejected();
+  /// By a caller of this flight.
+  bool was_rejected(const std::string& version) const;
   std::optional<Candidate> candidate(std::size_t key, const StoredEntry& stored);
   void report(std::size_t key, std::string_view reason);
   /// Whether it must not come back, being rejected or dropped.
@@ -100,9 +104,11 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   bool looked_up_ = false;
   std::chrono::milliseconds pause_;
   common::BootTime asked_{};
-  std::string found_{};                  // the bytes under the first name
-  std::string found_version_{};          // of that entry, where it is one
-  std::vector<std::string> outdated_{};  // names under other keys, of what must not come back
+  std::string found_{};          // the bytes under the first name
+  std::string found_version_{};  // of that entry, where it is one
+  bool found_refused_ = false;   // it must not come back
+  // Names under other keys, and what stands there, of what must not come back.
+  std::vector<std::pair<std::string, std::string>> outdated_{};
   std::set<std::pair<std::size_t, std::string_view>> reported_{};  // by key
   std::string sealed_{};                                           // what is being written
   std::string sealed_version_{};

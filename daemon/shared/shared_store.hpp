@@ -15,6 +15,8 @@ struct StoredEntry {
   std::string bytes{};
   /// Until the store drops it; none: it says nothing about that.
   std::optional<std::chrono::milliseconds> left{};
+  /// The store does not say what stands there, if anything does.
+  bool withheld = false;
 };
 
 /// By the names that were asked for.
@@ -60,14 +62,17 @@ class SharedStore {
   virtual bool available() const = 0;
   virtual void look_up(std::vector<std::string> names, Done<StoredEntries> done) = 0;
   /// Tries to get a lease that nobody has, then looks `names` up. The bound is counted from `since`: of what
-  /// was asked before it, in one wait.
+  /// was asked before it, in one wait. `got_late` is called where `done` was told nothing, and the lease was
+  /// got after all: it is then to be kept or released.
   virtual void lease(LeaseOrder order, std::vector<std::string> names, common::BootTime since,
-                     Done<Leased> done) = 0;
+                     Done<Leased> done, std::move_only_function<void()> got_late) = 0;
   /// Prolongs a lease that is still its holder's.
   virtual void extend(LeaseOrder order) = 0;
   /// Ends one that is still its holder's.
   virtual void release(LeaseOrder order) = 0;
   virtual void put(PutOrder order, Done<InTheWay> done) = 0;
+  /// Takes away what stands under the name, if that is `bytes`. Nobody waits for it.
+  virtual void erase_if(std::string name, std::string bytes) = 0;
   /// `done` in any case.
   virtual void erase(std::vector<std::string> names, std::move_only_function<void()> done) = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -43,10 +44,20 @@ class MemoryStore final : public daemon::SharedStore {
 
   bool available() const override { return up; }
   void look_up(std::vector<std::string> names, Done<daemon::StoredEntries> done) override {
-    later("look_up", std::move(done), [this, names = std::move(names)] { return entries(names); });
+    later("look_up", std::move(done), [this, names = std::move(names)] {
+      auto found = entries(names);
+      if (after_look_up) std::exchange(after_look_up, nullptr)();
+      return found;
+    });
   }
   void lease(daemon::LeaseOrder order, std::vector<std::string> names, common::BootTime /*since*/,
-             Done<daemon::Leased> done) override {
+             Done<daemon::Leased> done, std::move_only_function<void()> got_late) override {
+    if (up && leases_come_late) {
+      done(std::nullopt);
+      done = [got_late = std::move(got_late)](std::optional<daemon::Leased> leased) mutable {
+        if (leased && leased->got) got_late();
+      };
+    }
     later("lease", std::move(done), [this, order = std::move(order), names = std::move(names)] {
       const auto there = names_.find(order.name);
       const bool got = there == names_.values.end();
@@ -70,6 +81,9 @@ class MemoryStore final : public daemon::SharedStore {
       return std::nullopt;
     });
   }
+  void erase_if(std::string name, std::string bytes) override {
+    if (up && names_.bytes(name) == bytes) names_.values.erase(name);
+  }
   void erase(std::vector<std::string> names, std::move_only_function<void()> done) override {
     if (up) {
       for (const std::string& name : names) names_.values.erase(name);
@@ -92,6 +106,10 @@ class MemoryStore final : public daemon::SharedStore {
 
   bool up = true;
   bool refuses_writes = false;
+  bool leases_come_late = false;  // whoever asks is told nothing at first
+  bool withholds = false;         // answers look-ups with an error
+  /// Once, before whoever looked is told what was found.
+  std::function<void()> after_look_up{};
   std::deque<std::pair<std::string, std::move_only_function<void()>>> pending;
 
  private:
@@ -110,6 +128,10 @@ class MemoryStore final : public daemon::SharedStore {
     daemon::StoredEntries found;
     for (const std::string& name : names) {
       auto& entry = found.emplace_back();
+      if (withholds) {
+        entry = daemon::StoredEntry{.withheld = true};
+        continue;
+      }
       const auto value = names_.find(name);
       if (value == names_.values.end()) continue;
       entry = daemon::StoredEntry{

@@ -55,7 +55,7 @@ class GRANTD_EXPORT Client {
   /// The token of a definition, out of the daemon's cache wherever possible. One that this process had before
   /// and that is still good comes out of memory shared with the daemon: no system call, no lock, no word that
   /// another thread writes. After a renewal, or when the daemon has taken it back, the next call asks again.
-  /// Up to 16,000 tokens are at hand at once.
+  /// Up to 12,000 tokens are at hand in a process at once.
   Token get_access_token(std::string_view name) const;
   /// The stop token is not copied: its copies count themselves in a word that all of them share.
   Token get_access_token(std::string_view name, const TokenRequest& request,

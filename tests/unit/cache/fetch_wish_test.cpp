@@ -50,6 +50,21 @@ TEST_CASE("fetch wish: a rejection and a forced renewal are told") {
   CHECK(f.server->wishes.back()->forced);
 }
 
+TEST_CASE("fetch wish: a refused token that is not the one at hand is told, whoever waits for what") {
+  CacheFixture f;
+  f.ask({.rejected = "v-x"});
+  const auto& first = *f.server->wishes.back();
+  CHECK(first.refused == std::set<std::string>{"v-x"});
+  f.ask({.rejected = "v-y"});
+  CHECK(first.refused == std::set<std::string>{"v-x", "v-y"});
+  CHECK_FALSE(first.rejected);
+  REQUIRE(grantd::tests::evict(f.cache, grantd::daemon::Variant{}, 1000));
+  f.ask({.rejected = "v-z"});  // for the fetch after the one that the eviction made stale
+  f.server->succeed("a", 300s);
+  CHECK(f.server->requests == 2);
+  CHECK(f.server->wishes.back()->refused == std::set<std::string>{"v-z"});
+}
+
 TEST_CASE("fetch wish: a token that another machine obtained keeps its own life, and is no fetch") {
   CacheFixture f;
   f.ask();

@@ -13,11 +13,13 @@
 #include <thread>
 #include <vector>
 
+#include "client-lib/src/coarse_deadline.hpp"
 #include "client-lib/src/token_call.hpp"
 #include "tests/unit/client_lib/page_fixture.hpp"
 
 using namespace grantd;
 using namespace std::chrono_literals;
+using detail::CoarseDeadline;
 using detail::PageCache;
 using detail::PageKey;
 using detail::PageSlot;
@@ -209,6 +211,46 @@ TEST_CASE("page cache: however many keys come, the last one is found and the map
     CHECK(found(cache, key) == "token");
   }
   CHECK(mappings_of_pages() <= PageCache::most_pages);
+}
+
+TEST_CASE(
+    "page cache: tokens that outgrow their pages leave no more than a mapping each, and nothing in it") {
+  PageCache cache;
+  const auto count = [] {
+    std::ifstream maps{"/proc/self/maps"};
+    std::size_t lines = 0;
+    for (std::string line; std::getline(maps, line);) ++lines;
+    return lines;
+  };
+  const std::size_t before = count();
+  constexpr std::size_t pages = 200;
+  for (const std::size_t size : {100U, 5000U, 100U, 5000U, 12000U, 5000U}) {
+    for (std::size_t i = 0; i < pages; ++i)
+      keep(cache, "key " + std::to_string(i), WrittenPage{std::string(size, 'x')});
+    for (std::size_t i = 0; i < pages; ++i)
+      CHECK(found(cache, "key " + std::to_string(i)) == std::string(size, 'x'));
+  }
+  CHECK(count() <= before + pages * 4 + 50);
+}
+
+TEST_CASE("page cache: all caches of a process together are bounded") {
+  PageCache first;
+  PageCache second;
+  const WrittenPage page("token");
+  for (std::size_t i = 0; i < PageCache::most_pages; ++i) keep(first, "key " + std::to_string(i), page);
+  keep(second, "a", page);
+  CHECK(found(second) == "none");
+  CHECK(found(first, "key 5") == "token");
+}
+
+TEST_CASE("page cache: a page that wants less than nothing left gives no token that has expired") {
+  PageCache cache;
+  WrittenPage page("token", 0s, 0s);
+  page.head().min_valid = -seconds(3600);
+  keep(cache, "a", page);
+  CHECK(found(cache) == "none");
+  const CoarseDeadline past{0, {.monotonic = 0, .wall = 0}};
+  CHECK_FALSE(past.is_beyond(0, {.monotonic = 0, .wall = 0}));
 }
 
 TEST_CASE("page cache: what is over makes room before anything else does") {

@@ -76,6 +76,7 @@ TEST_CASE("sealing keys: lines of 32 bytes in base64, with or without an end") {
   CHECK(error_of(one) == "1");
   CHECK(error_of(one + "\n") == "1");
   CHECK(error_of(one + "\r\n\n" + other_key(0) + "\n") == "2");
+  CHECK(error_of(" " + one + "\t\n  \n") == "1");
   const auto keys = parse_sealing_keys(one);
   CHECK(keys->front().name_key.size() == 32);
   CHECK_FALSE(keys->front().name_key.same_as(keys->front().seal_key));
@@ -86,7 +87,7 @@ TEST_CASE("sealing keys: what is none is told by its line, and not repeated") {
   CHECK(error_of("") == "holds no key");
   CHECK(error_of("\n\n") == "holds no key");
   for (const std::string& wrong :
-       std::vector<std::string>{"secret", "AAAA", " " + one, one + " ", one.substr(1), one + one}) {
+       std::vector<std::string>{"secret", "AAAA", one.substr(1), one + one, one + " " + one}) {
     const std::string error = error_of(one + "\n" + wrong + "\n");
     CAPTURE(error);
     CHECK(error.starts_with("holds in line 2 something else than 32 bytes in base64"));

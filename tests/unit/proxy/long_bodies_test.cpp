@@ -1,5 +1,6 @@
 // Bodies that are longer than any buffer; those of known length are moved by the kernel.
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 
 #include "tests/unit/proxy/proxy_fixture.hpp"
 
@@ -23,6 +24,21 @@ TEST_CASE("proxy: a long body of known length that breaks off or falls silent is
     CHECK(fixture.comes_true(
         [&] { return fixture.log.has(silent ? "code=api_timeout" : "code=api_unreachable"); }));
   }
+}
+
+TEST_CASE("proxy: urgent data within a long body does not stop it") {
+  ScriptedApi api{[&](BlockingSocket& connection, int) {
+    connection.read_message();
+    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + std::string(600'000, 'x'));
+    CHECK(::send(connection.fd(), "!", 1, MSG_OOB) == 1);
+    connection.send(std::string(400'000, 'y'));
+    connection.sees_close();
+  }};
+  ProxyFixture fixture{api.port(), [](auto& settings) { settings.idle_timeout = std::chrono::seconds{2}; }};
+  auto caller = fixture.caller();
+  caller.send(get);
+  CHECK(has(caller.read_head(), "HTTP/1.1 200 OK\r\n"));
+  CHECK(caller.read(1'000'000) == std::string(600'000, 'x') + std::string(400'000, 'y'));
 }
 
 TEST_CASE("proxy: after a long body the connections of both sides serve on") {

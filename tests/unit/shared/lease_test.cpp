@@ -209,3 +209,24 @@ TEST_CASE("lease: a rejected token that was written meanwhile is replaced") {
   f.a.ask();
   CHECK(f.a.take() == "two shared");
 }
+
+TEST_CASE("lease: one that comes too late for a caller is kept for as long as the server is asked") {
+  Fleet f;
+  f.a.store->leases_come_late = true;
+  f.a.ask();
+  CHECK(f.a.server->requests == 1);
+  f.b.ask();
+  f.pass(4s);
+  CHECK(f.b.server->requests == 0);
+  SUBCASE("and a token comes of it") {
+    f.a.succeed("t");
+    f.pass(200ms);
+    CHECK(f.b.take() == "t shared");
+  }
+  SUBCASE("and then it ends") {
+    f.a.server->fail(daemon::FetchError::Memory::none, common::ErrorCode::token_request_rejected);
+    f.a.store->settle();
+    f.pass(200ms);
+    CHECK(f.b.server->requests == 1);
+  }
+}

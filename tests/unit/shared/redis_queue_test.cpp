@@ -52,7 +52,7 @@ struct Served {
     job->commands.add({"PING"});
     job->read = [](std::span<daemon::RedisReply> replies) -> std::optional<daemon::RedisFailure> {
       if (replies.front().is_status("PONG")) return std::nullopt;
-      return daemon::RedisFailure{.kind = FailureKind::refused};
+      return daemon::refused_by_redis(replies.front().text);
     };
     job->password = std::make_shared<const common::Secret>();
     job->patience = patience;
@@ -163,6 +163,66 @@ TEST_CASE("redis queue: a server that is silent has all its time for each answer
   CHECK_FALSE(second.failure());
   CHECK(third.failure()->kind == FailureKind::timed_out);
   CHECK(*s.queue->withdraw(third.job) > *sent);
+}
+
+TEST_CASE("redis queue: a connection that was idle for long is not used again") {
+  Served s;
+  const auto first = s.ask();
+  const auto old = s.accept();
+  CHECK(hear(old, ping.size()) == ping);
+  say(old, "+PONG\r\n");
+  CHECK_FALSE(first.failure());
+  const auto idle = [&s](std::chrono::milliseconds time) {
+    while (!s.workers.idle()) std::this_thread::yield();
+    auto link = s.links->take();
+    REQUIRE(link->connection);
+    link->used -= time;
+    s.links->give_back(std::move(link));
+  };
+  idle(daemon::RedisLink::longest_idle - 5s);
+  const auto second = s.ask();
+  CHECK(hear(old, ping.size()) == ping);
+  say(old, "+PONG\r\n");
+  CHECK_FALSE(second.failure());
+  idle(daemon::RedisLink::longest_idle + 1s);
+  const auto third = s.ask();
+  const auto other = s.accept();
+  CHECK(hear(other, ping.size()) == ping);
+  say(other, "+PONG\r\n");
+  CHECK_FALSE(third.failure());
+}
+
+TEST_CASE("redis queue: silence on a connection that was kept is told from silence on a new one") {
+  Served s;
+  const auto first = s.ask();
+  const auto peer = s.accept();
+  CHECK(hear(peer, ping.size()) == ping);
+  say(peer, "+PONG\r\n");
+  CHECK_FALSE(first.failure());
+  const auto second = s.ask(5ms);
+  CHECK(second.failure()->kind == FailureKind::timed_out);
+  CHECK(second.job->on_kept_connection);
+  const auto third = s.ask(5ms);
+  CHECK(third.failure()->kind == FailureKind::timed_out);
+  CHECK_FALSE(third.job->on_kept_connection);
+}
+
+TEST_CASE("redis queue: after an answer of a replica the address is asked for its server again") {
+  for (const std::string answer : {"-READONLY You can't write against a read only replica.\r\n",
+                                   "-MASTERDOWN Link with MASTER is down\r\n", "-NOPERM no\r\n"}) {
+    Served s;
+    const auto first = s.ask();
+    const auto peer = s.accept();
+    CHECK(hear(peer, ping.size()) == ping);
+    say(peer, answer);
+    CHECK(first.failure()->kind == FailureKind::refused);
+    const bool stays = answer.starts_with("-NOPERM");
+    const auto second = s.ask();
+    const auto next = stays ? common::UniqueFd{::dup(peer.get())} : s.accept();
+    CHECK(hear(next, ping.size()) == ping);
+    say(next, "+PONG\r\n");
+    CHECK_FALSE(second.failure());
+  }
 }
 
 TEST_CASE("redis queue: abandoned, it begins nothing more, and its worker's place is free") {

@@ -92,3 +92,70 @@ TEST_CASE("refused entries: a DPoP token where nothing binds tokens is none") {
   CHECK(f.b.server->requests == 1);
   CHECK(f.b.metrics.refused.front() == "form");
 }
+
+TEST_CASE("refused entries: a token that a caller says was refused is not taken, though it was never here") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  const auto before = f.names.values;
+  f.b.ask({.refused = {version("t")}});
+  CHECK(f.b.server->requests == 1);
+  f.b.succeed("u");
+  CHECK(f.b.take() == "u");
+  f.a.answers.clear();
+  f.a.ask();
+  CHECK(f.a.take() == "u shared");
+  f.names.values = before;  // somebody puts it back
+  f.b.ask();
+  CHECK(f.b.server->requests == 2);
+}
+
+TEST_CASE("refused entries: a rejected token does not come back when the store gave it a short life") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  auto stolen = f.names.values;
+  f.names.values.at(f.only_entry()).expires = f.time.timers.now() + 12s;
+  f.b.ask();
+  REQUIRE(f.b.take() == "t shared");
+  f.b.ask({.replaces = version("t"),
+           .obtained = f.b.last.term->obtained,
+           .expires = f.b.last.term->expires,
+           .rejected = true});
+  f.b.succeed("u");
+  REQUIRE(f.b.take() == "u");
+  f.time.advance(13s);
+  f.names.values = stolen;
+  f.b.ask();
+  CHECK(f.b.server->requests == 2);
+}
+
+TEST_CASE("refused entries: a token that is rejected while the server is asked does not come back") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  const auto before = f.names.values;
+  auto wish = std::make_shared<daemon::FetchWish>(daemon::FetchWish{.replaces = version("t"),
+                                                                    .obtained = f.a.last.term->obtained,
+                                                                    .expires = f.a.last.term->expires,
+                                                                    .forced = true});
+  f.a.fetcher.fetch({}, wish, [](auto) {});
+  wish->rejected = true;
+  f.a.succeed("u");
+  f.names.values = before;
+  f.a.ask();
+  CHECK(f.a.server->requests == 3);
+}
+
+TEST_CASE("refused entries: a rejected token is taken out of a store that does not take its replacement") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  f.a.store->refuses_writes = true;
+  f.a.ask({.replaces = version("t"),
+           .obtained = f.a.last.term->obtained,
+           .expires = f.a.last.term->expires,
+           .rejected = true});
+  f.a.succeed("u");
+  CHECK(f.names.values.empty());
+}

@@ -234,11 +234,19 @@ TEST_CASE("shared cache: what could not be deleted is when the store is there ag
   f.a.succeed("t");
   f.time.advance(1s);
   bool dropped = false;
+  const auto before_drop = f.names.values;
   SUBCASE("that was away") {
     f.a.store->up = false;
     f.a.fetcher.drop({{.variant = {}}}, [&dropped] { dropped = true; });
     f.pass(100s);
     f.a.store->up = true;
+  }
+  SUBCASE("that does not say what stands there") {
+    f.a.store->withholds = true;
+    f.a.fetcher.drop({{.variant = {}}}, [&dropped] { dropped = true; });
+    f.names.values = before_drop;
+    f.pass(100s);
+    f.a.store->withholds = false;
   }
   SUBCASE("and had refused") {
     const auto before = f.names.values;
@@ -251,6 +259,38 @@ TEST_CASE("shared cache: what could not be deleted is when the store is there ag
   CHECK(f.names.values.empty());
   f.pass(31s);
   CHECK(f.a.memory.evictions.empty());
+}
+
+TEST_CASE("shared cache: however often a token is dropped while the store is away, one deletion waits") {
+  Fleet f;
+  f.a.store->up = false;
+  for (int i = 0; i < 100; ++i) {
+    f.a.fetcher.drop({{.variant = {}}, {.variant = {.scope = {"s"}}}}, [] {});
+    f.a.fetcher.drop({{.variant = {.scope = {"s"}}}}, [] {});
+  }
+  CHECK(f.a.memory.evictions.size() == 2);
+  f.a.store->up = true;
+  f.pass(61s);
+  CHECK(f.a.memory.evictions.empty());
+}
+
+TEST_CASE("shared cache: what another machine writes between a late look and the deletion stays") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  f.time.advance(1s);
+  f.a.store->up = false;
+  f.a.fetcher.drop({{.version = version("t"), .expires = f.a.last.term->expires}}, [] {});
+  f.a.store->up = true;
+  f.time.advance(10s);
+  REQUIRE(f.a.store->pending.size() == 1);
+  f.a.store->after_look_up = [&f] {
+    f.b.ask({.forced = true});
+    f.b.succeed("u");
+  };
+  f.a.store->settle();
+  f.a.ask();
+  CHECK(f.a.answers.back() == "u shared");
 }
 
 TEST_CASE("shared cache: what another machine wrote after a drop is not deleted late") {
