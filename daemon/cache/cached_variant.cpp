@@ -50,7 +50,8 @@ void CachedVariant::get(const TokenQuery& query, TokenCache::Waiter waiter) {
       flight_->wish->rejected |= decision.rejected;
       break;
     case Decision::What::join_next:
-      next_.push_back({std::move(waiter), query.force_renewal, std::string{query.rejected}});
+      next_.push_back({std::move(waiter), query.force_renewal, std::string{query.rejected},
+                       query.min_valid.value_or(seconds{0})});
       return;
   }
   flight_->wish->min_valid = std::max(flight_->wish->min_valid, query.min_valid.value_or(seconds{0}));
@@ -270,6 +271,7 @@ void CachedVariant::start_next() {
   FetchWish wish{.forced = std::ranges::any_of(next_, &Waiting::forced)};
   for (const Waiting& one : next_) {
     if (!one.rejected.empty()) wish.refused.insert(one.rejected);
+    wish.min_valid = std::max(wish.min_valid, one.min_valid);
   }
   start_flight(std::move(wish));
   flight_->waiting = std::exchange(next_, {});

@@ -44,6 +44,7 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
     TokenCache::Waiter waiter;
     bool forced;             // wants the server's answer, not the token at hand
     std::string rejected{};  // the version of another token, which an API refused
+    std::chrono::seconds min_valid{0};
   };
   /// A token request under way.
   struct Flight {

@@ -9,9 +9,12 @@ namespace {
 
 using ReplyKind = RedisReply::Kind;
 
-// What is no text, too large or as expected is overwritten; anything else stays and is the answer.
+// What is no text, too large or as expected is overwritten; anything else stays and is the answer, as is what
+// keeps it from being seen.
 constexpr std::string_view put_script =
     "local size = redis.pcall('STRLEN', KEYS[1]) "
+    "if type(size) == 'table' and size.err and not string.find(size.err, 'WRONGTYPE', 1, true) then "
+    "return size end "
     "if type(size) == 'number' and size > 0 and size <= tonumber(ARGV[4]) then "
     "local there = redis.call('GET', KEYS[1]) "
     "if there ~= ARGV[2] then return there end "

@@ -80,9 +80,15 @@ void RedisStore::look_up(std::vector<std::string> names, Done<StoredEntries> don
 void RedisStore::lease(LeaseOrder order, std::vector<std::string> names, common::BootTime since,
                        Done<Leased> done, std::move_only_function<void()> got_late) {
   const auto spent = std::chrono::floor<std::chrono::milliseconds>(parts_.loop.timers().now() - since);
-  run<Leased>(Operation::lease, timeout_ - spent, redis_lease(order, names), std::move(done),
-              [got_late = std::move(got_late)](const Leased& leased) mutable {
-                if (leased.got) got_late();
+  auto answered = [this, order, done = std::move(done)](std::optional<Leased> leased) mutable {
+    if (!leased) disown(order);
+    done(std::move(leased));
+  };
+  run<Leased>(Operation::lease, timeout_ - spent, redis_lease(order, names), std::move(answered),
+              [this, holder = order.holder, got_late = std::move(got_late)](const Leased& leased) mutable {
+                if (!leased.got) return;
+                std::erase_if(disowned_, [&holder](const auto& one) { return one.second.holder == holder; });
+                got_late();
               });
 }
 
@@ -91,7 +97,22 @@ void RedisStore::extend(LeaseOrder order) {
 }
 
 void RedisStore::release(LeaseOrder order) {
+  if (!circuit_.closed()) return disown(std::move(order));
   run<bool>(Operation::lease, background_patience, redis_release(order), [](std::optional<bool>) {});
+}
+
+void RedisStore::disown(LeaseOrder order) {
+  const auto now = parts_.loop.timers().now();
+  std::erase_if(disowned_, [now](const auto& one) { return one.first <= now; });
+  const auto ends = now + order.duration;
+  disowned_.emplace_back(ends, std::move(order));
+}
+
+// Others would wait until they run out. To release one that was never got is nothing.
+void RedisStore::release_disowned() {
+  for (auto& [ends, order] : std::exchange(disowned_, {})) {
+    if (parts_.loop.timers().now() < ends) release(std::move(order));
+  }
 }
 
 void RedisStore::put(PutOrder order, Done<InTheWay> done) {
@@ -267,7 +288,8 @@ void RedisStore::end_probe(std::optional<RedisFailure> failure, const std::share
     failure = RedisFailure{.kind = FailureKind::timed_out, .detail = "Redis answers, but too late"};
   if (!failure) {
     circuit_.close();
-    return parts_.log.info("shared_cache_up");
+    parts_.log.info("shared_cache_up");
+    return release_disowned();
   }
   begin_anew();
   probe_timer_.arm(circuit_.open(parts_.loop.timers().now(), parts_.entropy.uniform()));

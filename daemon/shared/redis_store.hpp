@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <list>
 #include <map>
 #include <memory>
@@ -83,6 +84,10 @@ class RedisStore final : public SharedStore {
   /// With a queue of its own, whatever becomes of what is under way.
   void begin_anew();
 
+  /// A lease that this machine may have without anybody here who would release it.
+  void disown(LeaseOrder order);
+  void release_disowned();
+
   const std::shared_ptr<RedisLinks> links_;
   const std::shared_ptr<SecretSource> password_;
   const std::chrono::milliseconds timeout_;
@@ -92,6 +97,7 @@ class RedisStore final : public SharedStore {
   std::string down_because_;
   std::map<Operation, Refusal> refusals_;
   Calls calls_;
+  std::deque<std::pair<common::BootTime, LeaseOrder>> disowned_;  // until it has run out
   common::Timer probe_timer_;
   /// For jobs that come back when the store has gone.
   const std::shared_ptr<RedisStore*> self_ = std::make_shared<RedisStore*>(this);

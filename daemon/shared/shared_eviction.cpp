@@ -31,7 +31,9 @@ SharedEviction::SharedEviction(std::shared_ptr<SharedCache> cache, std::vector<T
 
 void SharedEviction::begin(TokenFetcher::Dropped done) {
   auto& evictions = cache_->parts().memory.evictions;
-  for (const auto& earlier : evictions) earlier->leave_to(*this);
+  const std::vector<std::string> mine = names();
+  const std::set<std::string_view> taken_over(mine.begin(), mine.end());
+  for (const auto& earlier : evictions) earlier->leave(taken_over);
   std::erase_if(evictions, [](const auto& earlier) { return earlier->targets_.empty(); });
   evictions.insert(shared_from_this());
   cache_->store().erase(names(), [weak = weak_from_this(), done = std::move(done)]() mutable {
@@ -40,11 +42,8 @@ void SharedEviction::begin(TokenFetcher::Dropped done) {
   });
 }
 
-void SharedEviction::leave_to(const SharedEviction& later) {
-  std::erase_if(targets_, [&later](const Target& target) {
-    return std::ranges::any_of(later.targets_,
-                               [&](const Target& other) { return other.name == target.name; });
-  });
+void SharedEviction::leave(const std::set<std::string_view>& names) {
+  std::erase_if(targets_, [&names](const Target& target) { return names.contains(target.name); });
 }
 
 void SharedEviction::look() {
@@ -60,8 +59,10 @@ void SharedEviction::look() {
 void SharedEviction::judge(const std::vector<Target>& asked, const StoredEntries& entries) {
   const bool done = cache_->parts().timers.now() >= given_up_;
   bool left = false;
+  const std::vector<std::string> mine = names();
+  const std::set<std::string_view> still(mine.begin(), mine.end());
   for (std::size_t i = 0; i < entries.size() && i < asked.size(); ++i) {
-    if (!entries[i] || std::ranges::find(targets_, asked[i]) == targets_.end()) continue;
+    if (!entries[i] || !still.contains(asked[i].name)) continue;
     const auto& [name, key] = asked[i];
     left = left || entries[i]->withheld;
     const auto entry = open_entry(entries[i]->bytes, (*keys_)[key], name);

@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/cache/token_fetcher.hpp"
@@ -18,7 +20,6 @@ class SharedEviction final : public std::enable_shared_from_this<SharedEviction>
   struct Target {
     std::string name;
     std::size_t key = 0;  // of `keys`, that its entry is sealed with
-    bool operator==(const Target&) const = default;
   };
   SharedEviction(std::shared_ptr<SharedCache> cache, std::vector<Target> targets,
                  std::shared_ptr<const SealingKeys> keys);
@@ -31,7 +32,8 @@ class SharedEviction final : public std::enable_shared_from_this<SharedEviction>
   /// Of what was looked up: `asked` is what the targets were then.
   void judge(const std::vector<Target>& asked, const StoredEntries& entries);
   void pause();
-  void leave_to(const SharedEviction& later);
+  /// What a later one sees to.
+  void leave(const std::set<std::string_view>& names);
   std::vector<std::string> names() const;
 
   const std::shared_ptr<SharedCache> cache_;

@@ -212,7 +212,7 @@ void SharedFlight::write(const TokenGrant& grant) {
 void SharedFlight::put(std::string expected) {
   ++writes_;
   const auto left = std::chrono::floor<milliseconds>(sealed_term_.expires - now());
-  if (left < shortest_life) {
+  if (left < shortest_life || cache_->refused().has(sealed_version_, now())) {
     end_lease();
     return leave();
   }
@@ -223,6 +223,8 @@ void SharedFlight::put(std::string expected) {
         if (!self) return;
         // Dropped while it was on its way: whichever came first, it is gone now.
         if (self->private_) self->cache_->store().erase(self->names_, [] {});
+        const bool refused = self->cache_->refused().has(self->sealed_version_, self->now());
+        if (refused) self->cache_->store().erase_if(self->names_.front(), self->sealed_);
         if (!self->private_ && outcome && *outcome)
           return self->judge_what_is_in_the_way(**std::move(outcome));
         if (outcome) {

@@ -8,6 +8,7 @@ import pytest
 from authorization_server import token
 from grantd import until
 from redis_front import RedisFront
+from redis_relay import RedisRelay
 from redis_server import RedisServer
 from shared_cache import Sharing, entry_names, is_up, state_of
 
@@ -120,3 +121,41 @@ def test_a_line_that_forgets_connections_is_found_out_at_the_first_use(start_dae
         authorization_server.otherwise = token()
     finally:
         line.close()
+
+
+def test_a_lease_whose_answer_came_too_late_holds_nobody_up_for_long(start_daemon, sharing, redis, authorization_server):
+    late = []
+
+    def change(words, reply):
+        if words[0] == b"SET" and b"NX" in words and late:
+            return [late.pop(), reply]
+        return reply
+
+    relay = RedisRelay(redis, change)
+    try:
+        sharing.clients["a"]["allow_overrides"] = ["audience"]
+        near = start_daemon(sharing.configuration())
+        sharing.cache["shared"] = relay.url
+        hit = start_daemon(sharing.configuration())
+        for daemon in (near, hit):  # connections are open
+            daemon.get_token("a", "audience=first")
+        entry_names(redis)
+        late.append(0.4)
+        assert hit.get_token("a", "audience=second").status == 200
+        began = time.monotonic()
+        assert near.get_token("a", "audience=second").status == 200
+        assert time.monotonic() - began < 1.3  # the lease lasts two seconds
+    finally:
+        relay.close()
+
+
+def test_where_an_entry_may_not_be_measured_none_is_overwritten(start_daemon, sharing, redis):
+    redis("ACL", "SETUSER", "default", "-strlen")
+    daemon = start_daemon(sharing.configuration())
+    assert daemon.get_token("a").status == 200
+    until(lambda: state_of(daemon)[1])
+    assert entry_names_or_none(redis) == []
+
+
+def entry_names_or_none(redis):
+    return [name for name in redis.names() if not name.endswith(":lease")]

@@ -59,10 +59,11 @@ TEST_CASE("fetch wish: a refused token that is not the one at hand is told, whoe
   CHECK(first.refused == std::set<std::string>{"v-x", "v-y"});
   CHECK_FALSE(first.rejected);
   REQUIRE(grantd::tests::evict(f.cache, grantd::daemon::Variant{}, 1000));
-  f.ask({.rejected = "v-z"});  // for the fetch after the one that the eviction made stale
+  f.ask({.min_valid = 100s, .rejected = "v-z"});  // for the fetch after the one that the eviction made stale
   f.server->succeed("a", 300s);
   CHECK(f.server->requests == 2);
   CHECK(f.server->wishes.back()->refused == std::set<std::string>{"v-z"});
+  CHECK(f.server->wishes.back()->min_valid == 100s);
 }
 
 TEST_CASE("fetch wish: a token that another machine obtained keeps its own life, and is no fetch") {

@@ -159,3 +159,29 @@ TEST_CASE("refused entries: a rejected token is taken out of a store that does n
   f.a.succeed("u");
   CHECK(f.names.values.empty());
 }
+
+TEST_CASE(
+    "refused entries: a token that is rejected while it is on its way to the store does not stay there") {
+  Fleet f;
+  f.a.ask({.forced = true});
+  f.a.server->finish(
+      daemon::TokenGrant{.access_token = common::Secret{"t"}, .version = version("t"), .lifetime = 300s});
+  REQUIRE(f.a.store->pending.size() == 1);  // the write
+  const daemon::TokenGrant::Term term = *f.a.last.term;
+  SUBCASE("and nothing is in its way") {}
+  SUBCASE("and its replacement is there first") {
+    f.b.ask({.forced = true});
+    f.b.succeed("u");
+  }
+  f.a.fetcher.fetch({},
+                    std::make_shared<daemon::FetchWish>(daemon::FetchWish{.replaces = version("t"),
+                                                                          .obtained = term.obtained,
+                                                                          .expires = term.expires,
+                                                                          .rejected = true,
+                                                                          .forced = true}),
+                    [](auto) {});
+  f.a.store->settle();
+  Machine other{f.time, f.names, f.entropy};
+  other.ask();
+  CHECK(other.take() != "t shared");
+}
