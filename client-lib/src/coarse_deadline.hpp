@@ -6,10 +6,9 @@
 namespace grantd::detail {
 
 /// A time of CLOCK_BOOTTIME as seen by the two clocks that stand still between ticks of the kernel, which
-/// together cost half as much to read. None of them counts the time that the machine sleeps by itself; but
-/// after a sleep they are further apart than before, and after a setting of the wall clock, too. (One that is
-/// set back by just as long as the machine slept, to the second, would hide the sleep.) Times are
-/// nanoseconds.
+/// together cost half as much to read. The monotonic one leaves out the time that the machine sleeps, and the
+/// wall clock may be set; but then they are further apart than before, or closer. (A wall clock that is set
+/// back by just as long as the machine slept, to the second, would hide the sleep.) Times are nanoseconds.
 class CoarseDeadline {
  public:
   struct Now {

@@ -16,6 +16,7 @@ from api_server import ApiServer  # noqa: E402
 from authorization_server import AuthorizationServer  # noqa: E402
 from real_authorization_server import RealAuthorizationServer  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
+from shared_cache import Sharing  # noqa: E402
 
 
 def pytest_configure(config):
@@ -142,3 +143,9 @@ def redis(shared_redis):
     """A real one, empty."""
     shared_redis("FLUSHALL")
     return shared_redis
+
+
+@pytest.fixture
+def sharing(directory, redis, authorization_server):
+    """What daemons that share a Redis have in common."""
+    return Sharing(directory, redis.url, authorization_server)

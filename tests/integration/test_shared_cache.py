@@ -12,11 +12,6 @@ from shared_cache import Sharing, entry_names, new_key, state_of
 
 
 @pytest.fixture
-def sharing(directory, redis, authorization_server):
-    return Sharing(directory, redis.url, authorization_server)
-
-
-@pytest.fixture
 def start_fleet(start_daemon, sharing):
     """Machines that know a slow Redis from a busy processor."""
     return lambda count=2, **cache: [start_daemon(sharing.configuration(**{"timeout": "1s"} | cache)) for _ in range(count)]

@@ -44,11 +44,6 @@ def start_with_clock(start_daemon, shifting_library):
     return start
 
 
-@pytest.fixture
-def sharing(directory, redis, authorization_server):
-    return Sharing(directory, redis.url, authorization_server)
-
-
 def clock_of(daemon, name="a"):
     """By how many seconds its clock is ahead, by what it says of a token's end."""
     document = daemon.get_token(name).json()

@@ -5,12 +5,11 @@ import time
 
 import pytest
 
-from authorization_server import token
 from grantd import until
 from redis_front import RedisFront
 from redis_relay import RedisRelay
 from redis_server import RedisServer
-from shared_cache import Sharing, entry_names, is_up, state_of
+from shared_cache import entry_names, is_up, state_of
 
 
 @pytest.fixture
@@ -18,11 +17,6 @@ def redis():
     server = RedisServer()
     yield server
     server.close()
-
-
-@pytest.fixture
-def sharing(directory, redis, authorization_server):
-    return Sharing(directory, redis.url, authorization_server)
 
 
 def version(answer):
@@ -118,7 +112,6 @@ def test_a_line_that_forgets_connections_is_found_out_at_the_first_use(start_dae
         down = time.monotonic()
         until(lambda: is_up(daemon))
         assert time.monotonic() - down < 0.9  # a server that is away is left alone for a second
-        authorization_server.otherwise = token()
     finally:
         line.close()
 
@@ -154,8 +147,4 @@ def test_where_an_entry_may_not_be_measured_none_is_overwritten(start_daemon, sh
     daemon = start_daemon(sharing.configuration())
     assert daemon.get_token("a").status == 200
     until(lambda: state_of(daemon)[1])
-    assert entry_names_or_none(redis) == []
-
-
-def entry_names_or_none(redis):
-    return [name for name in redis.names() if not name.endswith(":lease")]
+    assert [name for name in redis.names() if not name.endswith(":lease")] == []

@@ -23,11 +23,6 @@ def redis():
     server.close()
 
 
-@pytest.fixture
-def sharing(directory, redis, authorization_server):
-    return Sharing(directory, redis.url, authorization_server)
-
-
 def timed(call):
     began = time.monotonic()
     result = call()
