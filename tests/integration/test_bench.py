@@ -30,7 +30,7 @@ measures = (
     *(f"proxy, 1 GiB {direction}: {what}" for direction in ("down", "up") for what in ("throughput", "resident memory grows by")),
     "4000 idle connections: resident memory grows by", "4000 idle connections: latency of an active one",
     "start to the first token, memory cache", "resident memory with 100 definitions, each with a cached token",
-    "10 definitions against 1: CPU of GET /v1/tokens", "10 processes against 1: CPU of reading the page",
+    "10 definitions against 1: CPU of GET /v1/tokens, as × the floor", "10 processes against 1: CPU of reading the page",
 )
 # Where a measure does not depend on how fast the build and the machine are.
 reached = ("system calls of 1,000,000 cached calls", "1000 callers at an expired token: token requests",
