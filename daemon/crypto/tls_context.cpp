@@ -9,9 +9,11 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <cerrno>
+
+#include "daemon/crypto/file_state.hpp"
+#include "daemon/crypto/trust_store.hpp"
 
 namespace grantd::daemon {
 namespace {
@@ -97,15 +99,7 @@ std::string state_of_files(const config::TlsSettings& settings) {
   std::string state;
   for (const auto& path : {settings.ca_file, settings.cert_file, settings.key_file}) {
     state.append("\n");
-    if (!path) continue;
-    state.append(path->string());
-    struct stat file{};
-    if (::stat(path->c_str(), &file) != 0) continue;
-    for (const auto part :
-         {static_cast<std::int64_t>(file.st_ino), static_cast<std::int64_t>(file.st_size),
-          static_cast<std::int64_t>(file.st_mtim.tv_sec), static_cast<std::int64_t>(file.st_mtim.tv_nsec)}) {
-      state.append(" ").append(std::to_string(part));
-    }
+    if (path) state.append(state_of_file(*path));
   }
   return state;
 }
@@ -140,11 +134,10 @@ std::expected<std::shared_ptr<TlsContext>, std::string> TlsContext::for_client(
 
 std::expected<void, std::string> TlsContext::use(const config::TlsSettings& settings) {
   SSL_CTX* context = context_.get();
-  if (!settings.ca_file) {
-    SSL_CTX_set_default_verify_paths(context);
-  } else if (SSL_CTX_load_verify_file(context, settings.ca_file->c_str()) != 1) {
-    return unusable("tls_ca_file", *settings.ca_file, "a readable PEM file with at least one certificate");
-  }
+  auto trusted = trust_store(settings.ca_file);
+  if (!trusted) return std::unexpected(std::move(trusted.error()));
+  trusted_ = *std::move(trusted);
+  SSL_CTX_set1_cert_store(context, trusted_.get());
   if (!settings.cert_file || !settings.key_file) return {};
   if (SSL_CTX_use_certificate_chain_file(context, settings.cert_file->c_str()) != 1) {
     return unusable("tls_cert_file", *settings.cert_file,

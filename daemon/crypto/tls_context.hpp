@@ -18,6 +18,7 @@ struct ssl_st;
 struct ssl_ctx_st;
 struct ssl_session_st;
 struct bio_st;
+struct x509_store_st;
 }
 
 namespace grantd::daemon {
@@ -63,6 +64,7 @@ class TlsContext : public std::enable_shared_from_this<TlsContext> {
   static int remember_session(ssl_st* ssl, ssl_session_st* session);
 
   std::unique_ptr<ssl_ctx_st, FreeContext> context_;
+  std::shared_ptr<x509_store_st> trusted_;  // kept for those who come later
   std::string host_;
   bool literal_address_;
   std::vector<Session> sessions_;  // the newest last

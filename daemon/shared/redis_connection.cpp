@@ -2,8 +2,10 @@
 // sends a byte now and then, and that TLS is what it is towards everybody else: names are checked.
 #include "daemon/shared/redis_connection.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -20,6 +22,7 @@ namespace grantd::daemon {
 
 namespace {
 
+using namespace std::chrono_literals;
 using FailureKind = RedisFailure::Kind;
 
 struct Advice {
@@ -46,12 +49,21 @@ constexpr Advice advice[] = {
     {"DENIED", "it is in protected mode; give it a password"},
 };
 
-std::expected<common::UniqueFd, std::string> connect_to_path(const std::filesystem::path& path) {
-  common::UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+// A queue of connections that is full is waited for: only while the socket blocks does the kernel do that.
+std::expected<common::UniqueFd, std::string> connect_to_path(const std::filesystem::path& path,
+                                                             common::BootClock::duration patience) {
+  common::UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.native().copy(address.sun_path, sizeof address.sun_path - 1);
-  if (!socket || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  // Zero would be for ever.
+  const auto left = std::max(std::chrono::duration_cast<std::chrono::microseconds>(patience), 1000us);
+  const timeval wait{.tv_sec = left / 1s, .tv_usec = (left % 1s).count()};
+  const bool connected =
+      socket && ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0 &&
+      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      ::fcntl(socket.get(), F_SETFL, O_RDWR | O_NONBLOCK) == 0;
+  if (!connected) {
     return std::unexpected("no connection to " + path.string() + ": " +
                            std::generic_category().message(errno));
   }
@@ -84,7 +96,7 @@ RedisResult<std::unique_ptr<RedisConnection>> RedisConnection::open(RedisAddress
   const config::RedisServer& server = address.server;
   auto socket = server.socket.empty()
                     ? connect_to(server.host, server.port, clock, deadline - clock.now(), deadline)
-                    : connect_to_path(server.socket);
+                    : connect_to_path(server.socket, deadline - clock.now());
   if (!socket) {
     const bool late = clock.now() >= deadline;
     return std::unexpected{RedisFailure{.kind = late ? FailureKind::timed_out : FailureKind::unreachable,
@@ -126,6 +138,12 @@ void RedisConnection::prepare_greeting(const config::RedisServer& server, const 
 bool RedisConnection::is_stale() const {
   pollfd waiting{.fd = socket_.descriptor(), .events = POLLIN, .revents = 0};
   return !reader_.empty() || ::poll(&waiting, 1, 0) != 0;
+}
+
+void RedisConnection::abort(std::unique_ptr<RedisConnection> connection) {
+  if (!connection) return;
+  constexpr linger at_once{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(connection->socket_.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 // In one piece: of two, the second might wait until the first has arrived.

@@ -68,6 +68,9 @@ class RedisConnection {
   void set_deadline(common::BootTime deadline) { socket_.set_deadline(deadline); }
   /// Whether something came, or the end, that nobody has asked for or read.
   bool is_stale() const;
+  /// Closes it so that what has not reached the server by now never does, when a network that was interrupted
+  /// is there again say.
+  static void abort(std::unique_ptr<RedisConnection> connection);
   /// `bytes`: of commands, however many.
   RedisResult<void> send(std::string_view bytes);
   /// The reply to the oldest command that has none yet. An error reply is a reply; that user, password or

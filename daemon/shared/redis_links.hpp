@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "daemon/crypto/trust_store.hpp"
 #include "daemon/shared/redis_connection.hpp"
 
 namespace grantd::daemon {
@@ -24,7 +25,10 @@ struct RedisLink {
 /// The places that no worker uses. Any thread.
 class RedisLinks {
  public:
-  explicit RedisLinks(config::RedisServer server) : server_(std::move(server)) {}
+  /// Reads what TLS trusts, so that no operation has to: its time is short.
+  explicit RedisLinks(config::RedisServer server) : server_(std::move(server)) {
+    if (server_.tls) trusted_ = trust_store(std::nullopt).value_or(nullptr);
+  }
 
   /// The one used last, or a new one.
   std::unique_ptr<RedisLink> take() {
@@ -48,6 +52,7 @@ class RedisLinks {
   static constexpr std::size_t most_idle = 4;
 
   const config::RedisServer server_;
+  std::shared_ptr<x509_store_st> trusted_;  // kept for every connection to come
   std::mutex mutex_;
   std::deque<std::unique_ptr<RedisLink>> idle_;  // guarded by the mutex; the one used last at the back
 };

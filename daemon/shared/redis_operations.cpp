@@ -24,6 +24,12 @@ constexpr std::string_view put_script =
 constexpr std::string_view extend_script =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end "
     "return 0";
+// What is full takes no mark, but deletes.
+constexpr std::string_view mark_script =
+    "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end "
+    "local set = redis.pcall('SET', KEYS[1], '-', 'PX', ARGV[2]) "
+    "if set.err then redis.call('DEL', KEYS[1]) end "
+    "return 1";
 constexpr std::string_view erase_script =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
@@ -36,6 +42,8 @@ RedisFailure unexpected_reply() {
 constexpr std::int64_t no_end = -1;
 // One byte more than an entry may have shows that it has too many.
 const std::string last_byte = std::to_string(largest_entry);
+// In place of a holder, see mark_script.
+constexpr std::string_view in_vain_mark = "-";
 
 RedisOperation<bool> change_lease(std::string_view script, const LeaseOrder& order) {
   RedisOperation<bool> operation;
@@ -80,8 +88,7 @@ RedisOutcome<StoredEntries> read_look_ups(std::span<RedisReply> replies) {
   return outcome;
 }
 
-// The holder is asked for because an earlier try, whose answer was lost, may have got the lease, and because
-// who waits for one holder does not wait for the next.
+// The holder is asked for because an earlier try, whose answer was lost, may have got the lease.
 RedisOutcome<Leased> read_lease(const LeaseOrder& order, std::span<RedisReply> replies) {
   const RedisReply& set = replies[0];
   const RedisReply& holder = replies[1];
@@ -94,8 +101,8 @@ RedisOutcome<Leased> read_lease(const LeaseOrder& order, std::span<RedisReply> r
   auto looked = read_look_ups(replies.subspan(3));
   if (!looked.value) return {.failure = std::move(looked.failure)};
   return {.value = Leased{.got = got,
+                          .in_vain = holder.is(ReplyKind::text) && holder.text == in_vain_mark,
                           .usurped = usurped,
-                          .holder = holder.is(ReplyKind::text) ? holder.text : std::string{},
                           .entries = *std::move(looked.value)},
           .failure = std::move(looked.failure)};
 }
@@ -121,7 +128,12 @@ RedisOperation<Leased> redis_lease(const LeaseOrder& order, const std::vector<st
 
 RedisOperation<bool> redis_extend(const LeaseOrder& order) { return change_lease(extend_script, order); }
 
-RedisOperation<bool> redis_release(const LeaseOrder& order) { return change_lease(erase_script, order); }
+RedisOperation<bool> redis_release(const LeaseOrder& order, bool in_vain) {
+  if (!in_vain) return change_lease(erase_script, order);
+  LeaseOrder mark = order;
+  mark.duration = SharedStore::mark_duration;
+  return change_lease(mark_script, mark);
+}
 
 RedisOperation<bool> redis_erase_if(const std::string& name, const std::string& bytes) {
   return change_lease(erase_script, {.name = name, .holder = bytes});

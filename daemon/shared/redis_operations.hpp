@@ -32,7 +32,7 @@ struct RedisOperation {
 RedisOperation<StoredEntries> redis_look_up(const std::vector<std::string>& names);
 RedisOperation<Leased> redis_lease(const LeaseOrder& order, const std::vector<std::string>& names);
 RedisOperation<bool> redis_extend(const LeaseOrder& order);
-RedisOperation<bool> redis_release(const LeaseOrder& order);
+RedisOperation<bool> redis_release(const LeaseOrder& order, bool in_vain);
 RedisOperation<InTheWay> redis_put(const PutOrder& order);
 RedisOperation<bool> redis_erase_if(const std::string& name, const std::string& bytes);
 RedisOperation<bool> redis_erase(const std::vector<std::string>& names);

@@ -96,7 +96,7 @@ void RedisQueue::exchange(RedisLink& link, Batch batch) {
       failure = ask(link, batch, deadline);
     }
     if (!failure) return;
-    link.connection.reset();
+    RedisConnection::abort(std::move(link.connection));
     // What was open may have been closed since: by a server that was restarted, say.
     if (!std::exchange(reused, false) || failure->kind != FailureKind::unreachable) break;
   }

@@ -96,9 +96,9 @@ void RedisStore::extend(LeaseOrder order) {
   run<bool>(Operation::lease, background_patience, redis_extend(order), [](std::optional<bool>) {});
 }
 
-void RedisStore::release(LeaseOrder order) {
+void RedisStore::release(LeaseOrder order, bool in_vain) {
   if (!circuit_.closed()) return disown(std::move(order));
-  run<bool>(Operation::lease, background_patience, redis_release(order), [](std::optional<bool>) {});
+  run<bool>(Operation::lease, background_patience, redis_release(order, in_vain), [](std::optional<bool>) {});
 }
 
 void RedisStore::disown(LeaseOrder order) {
@@ -111,7 +111,7 @@ void RedisStore::disown(LeaseOrder order) {
 // Others would wait until they run out. To release one that was never got is nothing.
 void RedisStore::release_disowned() {
   for (auto& [ends, order] : std::exchange(disowned_, {})) {
-    if (parts_.loop.timers().now() < ends) release(std::move(order));
+    if (parts_.loop.timers().now() < ends) release(std::move(order), false);
   }
 }
 

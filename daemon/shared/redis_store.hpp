@@ -46,7 +46,7 @@ class RedisStore final : public SharedStore {
   void lease(LeaseOrder order, std::vector<std::string> names, common::BootTime since, Done<Leased> done,
              std::move_only_function<void()> got_late) override;
   void extend(LeaseOrder order) override;
-  void release(LeaseOrder order) override;
+  void release(LeaseOrder order, bool in_vain) override;
   void put(PutOrder order, Done<InTheWay> done) override;
   void erase_if(std::string name, std::string bytes) override;
   void erase(std::vector<std::string> names, std::move_only_function<void()> done) override;

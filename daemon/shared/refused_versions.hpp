@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/clock.hpp"
+#include "daemon/cache/token_fetcher.hpp"
 
 namespace grantd::daemon {
 
@@ -18,6 +19,12 @@ class RefusedVersions {
     if (version.empty() || expires <= now) return;
     auto& until = expiries_[version];
     until = std::max(until, expires);
+  }
+  /// Of the versions that callers say were refused nothing but these is known, unless a token is seen that
+  /// has one.
+  void add(const FetchWish& wish, common::BootTime now) {
+    if (wish.rejected) add(wish.replaces, wish.expires, now);
+    for (const std::string& version : wish.refused) add(version, {}, now);
   }
   /// A token that others have may be valid until then, however short a time whoever gave it said.
   void seen(const std::string& version, common::BootTime ends, common::BootTime now) {

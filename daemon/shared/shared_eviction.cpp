@@ -3,26 +3,43 @@
 #include "daemon/shared/shared_eviction.hpp"
 
 #include <algorithm>
+#include <map>
+#include <string_view>
 #include <utility>
 
+#include "daemon/oauth/token_response.hpp"
 #include "daemon/shared/shared_entry.hpp"
 
 namespace grantd::daemon {
 
 namespace {
 
+constexpr std::chrono::seconds first_wait{1};
 constexpr std::chrono::seconds longest_wait{30};
 // No machine uses what was dropped for longer, see DroppedVariants.
 constexpr std::chrono::hours longest_trial{24};
+// At once and then after 1, 2 and 4 s. Another machine may have asked before the drop and not have written
+// yet; and a server that was stopped may read what was sent to it before only after it has answered something
+// newer.
+constexpr int enough_looks = 4;
 
 }  // namespace
+
+std::vector<SharedEviction::Target> SharedEviction::targets(const std::vector<std::string>& names,
+                                                            const Target& alike) {
+  std::vector<Target> targets(names.size(), alike);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    targets[i].name = names[i];
+    targets[i].key = i;
+  }
+  return targets;
+}
 
 SharedEviction::SharedEviction(std::shared_ptr<SharedCache> cache, std::vector<Target> targets,
                                std::shared_ptr<const SealingKeys> keys)
     : cache_(std::move(cache)),
       targets_(std::move(targets)),
       keys_(std::move(keys)),
-      dropped_(cache_->parts().timers.wall_now()),
       given_up_(cache_->parts().timers.now() + longest_trial),
       timer_(cache_->parts().timers, [this] {
         const auto keep = shared_from_this();
@@ -30,20 +47,33 @@ SharedEviction::SharedEviction(std::shared_ptr<SharedCache> cache, std::vector<T
       }) {}
 
 void SharedEviction::begin(TokenFetcher::Dropped done) {
-  auto& evictions = cache_->parts().memory.evictions;
-  const std::vector<std::string> mine = names();
-  const std::set<std::string_view> taken_over(mine.begin(), mine.end());
-  for (const auto& earlier : evictions) earlier->leave(taken_over);
-  std::erase_if(evictions, [](const auto& earlier) { return earlier->targets_.empty(); });
-  evictions.insert(shared_from_this());
+  take_over();
   cache_->store().erase(names(), [weak = weak_from_this(), done = std::move(done)]() mutable {
     done();
     if (const auto self = weak.lock()) self->look();
   });
 }
 
-void SharedEviction::leave(const std::set<std::string_view>& names) {
-  std::erase_if(targets_, [&names](const Target& target) { return names.contains(target.name); });
+void SharedEviction::begin() {
+  take_over();
+  look();
+}
+
+void SharedEviction::take_over() {
+  std::map<std::string_view, Target*> mine;
+  for (Target& target : targets_) mine.emplace(target.name, &target);
+  auto& evictions = cache_->parts().memory.evictions;
+  for (const auto& earlier : evictions) {
+    std::erase_if(earlier->targets_, [&mine](const Target& target) {
+      const auto found = mine.find(target.name);
+      if (found == mine.end()) return false;
+      found->second->dropped = std::max(found->second->dropped, target.dropped);
+      found->second->refused.insert(target.refused.begin(), target.refused.end());
+      return true;
+    });
+  }
+  std::erase_if(evictions, [](const auto& earlier) { return earlier->targets_.empty(); });
+  evictions.insert(shared_from_this());
 }
 
 void SharedEviction::look() {
@@ -57,27 +87,32 @@ void SharedEviction::look() {
 }
 
 void SharedEviction::judge(const std::vector<Target>& asked, const StoredEntries& entries) {
-  const bool done = cache_->parts().timers.now() >= given_up_;
   bool left = false;
   const std::vector<std::string> mine = names();
   const std::set<std::string_view> still(mine.begin(), mine.end());
   for (std::size_t i = 0; i < entries.size() && i < asked.size(); ++i) {
     if (!entries[i] || !still.contains(asked[i].name)) continue;
-    const auto& [name, key] = asked[i];
     left = left || entries[i]->withheld;
-    const auto entry = open_entry(entries[i]->bytes, (*keys_)[key], name);
-    if (!entry || entry->issued >= dropped_) continue;
-    cache_->store().erase_if(name, entries[i]->bytes);
+    if (entries[i]->withheld || !must_go(asked[i], entries[i]->bytes)) continue;
+    cache_->store().erase_if(asked[i].name, entries[i]->bytes);
     left = true;
   }
-  if (done || !left) {
-    cache_->parts().memory.evictions.erase(shared_from_this());
-    return;
-  }
-  pause();
+  looks_ = left ? 0 : looks_ + 1;
+  if (looks_ == 1) pause_ = first_wait;
+  if (looks_ < enough_looks && cache_->parts().timers.now() < given_up_) return pause();
+  cache_->parts().memory.evictions.erase(shared_from_this());
+}
+
+bool SharedEviction::must_go(const Target& target, const std::string& bytes) const {
+  const auto entry = open_entry(bytes, (*keys_)[target.key], target.name);
+  if (!entry) return false;
+  const std::string version = token_version(entry->access_token.reveal());
+  return entry->issued < target.dropped || target.refused.contains(version) ||
+         cache_->refused().has(version, cache_->parts().timers.now());
 }
 
 void SharedEviction::pause() {
+  pause_ = std::max(pause_, first_wait);
   timer_.arm_after(pause_);
   pause_ = std::min(pause_ * 2, longest_wait);
 }

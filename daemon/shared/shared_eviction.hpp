@@ -4,7 +4,6 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "daemon/cache/token_fetcher.hpp"
@@ -12,36 +11,46 @@
 
 namespace grantd::daemon {
 
-/// Dropped tokens being taken out of the store, also where that has to wait until the store is there again.
-/// A later one takes over what an earlier one has not been able to do under the same names. Owned by
-/// SharedMemory until its end. Loop thread only.
+/// Tokens that were dropped or rejected being taken out of the store, also where that has to wait until the
+/// store is there again, and what others, or it itself, write late. A later one takes over what an earlier
+/// one has not been able to do under the same names. Owned by SharedMemory until its end. Loop thread only.
 class SharedEviction final : public std::enable_shared_from_this<SharedEviction> {
  public:
   struct Target {
-    std::string name;
+    std::string name{};
     std::size_t key = 0;  // of `keys`, that its entry is sealed with
+    /// What was issued before goes; of the rest only what must not come back.
+    common::WallTime dropped = common::WallTime::min();
+    /// Versions that callers say were refused, whether or not more is known of them.
+    std::set<std::string> refused{};
   };
+  /// `names`: one for each key.
+  static std::vector<Target> targets(const std::vector<std::string>& names, const Target& alike);
+
   SharedEviction(std::shared_ptr<SharedCache> cache, std::vector<Target> targets,
                  std::shared_ptr<const SealingKeys> keys);
 
-  /// Call once. `done` after the first attempt, however it ended.
+  /// Call one of them, once. With `done`, whatever stands under the names is deleted first; it is called
+  /// after that attempt, however it ended.
   void begin(TokenFetcher::Dropped done);
+  void begin();
 
  private:
+  /// What an earlier one has to do under its names is this one's from now on.
+  void take_over();
   void look();
   /// Of what was looked up: `asked` is what the targets were then.
   void judge(const std::vector<Target>& asked, const StoredEntries& entries);
+  bool must_go(const Target& target, const std::string& bytes) const;
   void pause();
-  /// What a later one sees to.
-  void leave(const std::set<std::string_view>& names);
   std::vector<std::string> names() const;
 
   const std::shared_ptr<SharedCache> cache_;
   std::vector<Target> targets_;
   const std::shared_ptr<const SealingKeys> keys_;
-  const common::WallTime dropped_;
   const common::BootTime given_up_;
-  std::chrono::seconds pause_{1};
+  int looks_ = 0;  // without anything to delete, one after the other
+  std::chrono::seconds pause_{0};
   common::Timer timer_;
 };
 

@@ -1,12 +1,20 @@
 // Who the definition is and which keys there are is looked at anew for each fetch: files change.
 #include "daemon/shared/shared_fetcher.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "daemon/shared/shared_eviction.hpp"
 #include "daemon/shared/shared_flight.hpp"
 
 namespace grantd::daemon {
+
+namespace {
+
+constexpr std::size_t most_at_a_time = 64;
+
+}  // namespace
 
 SharedFetcher::SharedFetcher(std::shared_ptr<SharedCache> cache, std::shared_ptr<TokenFetcher> server,
                              std::shared_ptr<const config::ClientSettings> settings,
@@ -18,6 +26,7 @@ SharedFetcher::SharedFetcher(std::shared_ptr<SharedCache> cache, std::shared_ptr
                                                               cache_->parts().log)) {}
 
 void SharedFetcher::fetch(const Variant& variant, std::shared_ptr<const FetchWish> wish, Done done) {
+  cache_->refused().add(*wish, cache_->parts().timers.now());
   auto keys = cache_->keys();
   auto identity = keys ? identity_->current() : std::nullopt;
   if (!identity) return server_->fetch(variant, std::move(wish), std::move(done));
@@ -51,13 +60,19 @@ void SharedFetcher::drop(std::vector<DroppedToken> tokens, Dropped done) {
   const auto keys = cache_->keys();
   const auto identity = keys ? identity_->current() : std::nullopt;
   if (!identity) return done();
+  // Few at a time: none holds up what callers wait for.
+  const std::shared_ptr<Dropped> when_all{new Dropped{std::move(done)}, [](Dropped* one) {
+                                            std::unique_ptr<Dropped> { one } -> operator()();
+                                          }};
   std::vector<SharedEviction::Target> targets;
   for (const DroppedToken& token : tokens) {
-    for (std::size_t i = 0; i < keys->size(); ++i)
-      targets.push_back({entry_name(cache_->prefix(), (*keys)[i], *identity, token.variant), i});
+    const auto names = entry_names(cache_->prefix(), *keys, *identity, token.variant);
+    std::ranges::move(SharedEviction::targets(names, {.dropped = timers.wall_now()}),
+                      std::back_inserter(targets));
+    if (targets.size() < most_at_a_time && &token != &tokens.back()) continue;
+    std::make_shared<SharedEviction>(cache_, std::exchange(targets, {}), keys)
+        ->begin([all = std::shared_ptr{when_all}]() mutable { all.reset(); });
   }
-  if (targets.empty()) return done();
-  std::make_shared<SharedEviction>(cache_, std::move(targets), keys)->begin(std::move(done));
 }
 
 }  // namespace grantd::daemon

@@ -11,6 +11,7 @@
 #include "daemon/crypto/base64url.hpp"
 #include "daemon/oauth/dpop_proof.hpp"
 #include "daemon/oauth/token_response.hpp"
+#include "daemon/shared/shared_eviction.hpp"
 
 namespace grantd::daemon {
 
@@ -28,13 +29,6 @@ constexpr milliseconds clock_difference{30'000};
 constexpr milliseconds shortest_life{1000};
 constexpr int most_writes = 3;
 
-std::vector<std::string> names_of(const SharedCache& cache, const SharedFlight::Order& order) {
-  std::vector<std::string> names;
-  for (const SealingKey& key : *order.keys)
-    names.push_back(entry_name(cache.prefix(), key, order.identity, order.variant));
-  return names;
-}
-
 std::string random_name(common::Entropy& entropy) {
   std::array<std::byte, 16> bytes{};
   entropy.fill(bytes);
@@ -48,7 +42,7 @@ std::string random_name(common::Entropy& entropy) {
 SharedFlight::SharedFlight(std::shared_ptr<SharedCache> cache, Order order)
     : cache_(std::move(cache)),
       order_(std::move(order)),
-      names_(names_of(*cache_, order_)),
+      names_(entry_names(cache_->prefix(), *order_.keys, order_.identity, order_.variant)),
       lease_name_(*std::ranges::min_element(names_) + ":lease"),
       wait_until_(cache_->parts().timers.now() + order_.patience),
       timer_(cache_->parts().timers,
@@ -60,7 +54,6 @@ SharedFlight::SharedFlight(std::shared_ptr<SharedCache> cache, Order order)
 
 void SharedFlight::begin() {
   cache_->parts().memory.under_way.insert(shared_from_this());
-  refuse_what_was_rejected();
   if (order_.wish->forced || !cache_->store().available()) return ask_server();
   look_up();
 }
@@ -89,7 +82,7 @@ void SharedFlight::try_lease(common::BootTime since) {
   cache_->store().lease(lease(), names_, since, answered,
                         [weak = weak_from_this(), cache = cache_, order = lease()] {
                           const auto self = weak.lock();
-                          if (!self || !self->adopt_lease()) cache->store().release(order);
+                          if (!self || !self->adopt_lease()) cache->store().release(order, false);
                         });
 }
 
@@ -100,26 +93,18 @@ bool SharedFlight::adopt_lease() {
   return true;
 }
 
+// After a request that has failed, or brought what cannot be shared, the next would do no better: those who
+// wait ask at once and without a lease, or they would go one after the other. After a holder that died the
+// first of them has the lease, and the others wait for that one.
 void SharedFlight::judge_lease(Leased leased) {
   if (state_ != State::looking) {  // it was told to wait no longer
-    if (leased.got) cache_->store().release(lease());
+    if (leased.got) cache_->store().release(lease(), false);
     return;
   }
   leased_ = leased.got;
   if (take(leased.entries)) return;
-  if (has_ended(leased)) {
-    end_lease();
-    return ask_server();
-  }
-  if (leased.got || leased.usurped || now() >= wait_until_) return ask_server();
-  if (!awaited_) awaited_ = std::move(leased.holder);
+  if (leased.got || leased.in_vain || leased.usurped || now() >= wait_until_) return ask_server();
   pause();
-}
-
-// Where it failed, or got what cannot be shared, the next would do no better: those who wait ask at once and
-// without a lease, or they would go one after the other.
-bool SharedFlight::has_ended(const Leased& leased) const {
-  return awaited_ && (leased.got || leased.holder != *awaited_);
 }
 
 void SharedFlight::stop_waiting() {
@@ -144,7 +129,7 @@ bool SharedFlight::is_still_itself() const {
 void SharedFlight::ask_server() {
   state_ = State::asking;
   if (!is_still_itself()) {
-    keep_to_itself();
+    private_ = true;
     end_lease();
   }
   timer_.disarm();
@@ -164,10 +149,9 @@ void SharedFlight::keep_lease() {
 void SharedFlight::land(FetchResult result) {
   state_ = State::writing;
   timer_.disarm();
-  refuse_what_was_rejected();  // callers may have joined with one
+  cache_->refused().add(*order_.wish, now());  // callers may have joined with one
   if (!result) {
-    end_lease();
-    leave();
+    leave(true);
     return answer(std::move(result));
   }
   result->term = TokenGrant::Term{asked_, asked_ + std::max(result->lifetime, std::chrono::seconds{0})};
@@ -205,16 +189,16 @@ void SharedFlight::write(const TokenGrant& grant) {
       return put(found_);
     }
   }
-  end_lease();
-  leave();
+  drop_refused();
+  leave(true);
 }
 
 void SharedFlight::put(std::string expected) {
   ++writes_;
   const auto left = std::chrono::floor<milliseconds>(sealed_term_.expires - now());
   if (left < shortest_life || cache_->refused().has(sealed_version_, now())) {
-    end_lease();
-    return leave();
+    drop_refused();
+    return leave(true);
   }
   cache_->store().put(
       {.name = names_.front(), .bytes = sealed_, .expected = std::move(expected), .life = left},
@@ -223,17 +207,15 @@ void SharedFlight::put(std::string expected) {
         if (!self) return;
         // Dropped while it was on its way: whichever came first, it is gone now.
         if (self->private_) self->cache_->store().erase(self->names_, [] {});
-        const bool refused = self->cache_->refused().has(self->sealed_version_, self->now());
-        if (refused) self->cache_->store().erase_if(self->names_.front(), self->sealed_);
         if (!self->private_ && outcome && *outcome)
           return self->judge_what_is_in_the_way(**std::move(outcome));
-        if (outcome) {
+        const bool refused = self->cache_->refused().has(self->sealed_version_, self->now());
+        if (!outcome || refused) {
+          self->drop_refused();
+        } else {
           for (auto& [name, bytes] : self->outdated_) self->cache_->store().erase_if(name, bytes);
-        } else if (self->found_refused_) {
-          self->cache_->store().erase_if(self->names_.front(), self->found_);
         }
-        self->end_lease();
-        self->leave();
+        self->leave(!outcome);
       });
 }
 
@@ -245,25 +227,37 @@ void SharedFlight::judge_what_is_in_the_way(std::string bytes) {
                        (other->version == sealed_version_ ||
                         (looked_up_ && other->term.expires + clock_difference > sealed_term_.expires));
   if (!as_good && writes_ < most_writes) return put(std::move(bytes));
-  end_lease();
-  leave();
+  if (!as_good) drop_refused();
+  leave(!as_good);
 }
 
-void SharedFlight::end_lease() {
-  if (std::exchange(leased_, false)) cache_->store().release(lease());
+void SharedFlight::end_lease(bool in_vain) {
+  if (std::exchange(leased_, false)) cache_->store().release(lease(), in_vain);
 }
 
-void SharedFlight::leave() { cache_->parts().memory.under_way.erase(shared_from_this()); }
+void SharedFlight::leave(bool in_vain) {
+  end_lease(in_vain);
+  cache_->parts().memory.under_way.erase(shared_from_this());
+}
+
+// It may stand there by an earlier write, or come yet, by one that a server which was stopped has not read.
+void SharedFlight::drop_refused() {
+  const FetchWish& wish = *order_.wish;
+  const bool any = wish.rejected || !wish.refused.empty() || cache_->refused().has(sealed_version_, now());
+  if (!any) return;
+  std::make_shared<SharedEviction>(cache_, SharedEviction::targets(names_, {.refused = wish.refused}),
+                                   order_.keys)
+      ->begin();
+}
 
 void SharedFlight::answer(FetchResult result) {
   if (order_.done) std::exchange(order_.done, nullptr)(std::move(result));
 }
 
 bool SharedFlight::take(const StoredEntries& entries) {
-  refuse_what_was_rejected();
+  cache_->refused().add(*order_.wish, now());
   found_.clear();
   found_version_.clear();
-  found_refused_ = false;
   outdated_.clear();
   std::optional<Candidate> best;
   for (std::size_t i = 0; i < entries.size() && i < names_.size(); ++i) {
@@ -274,7 +268,6 @@ bool SharedFlight::take(const StoredEntries& entries) {
     const bool refused = is_refused(*found);
     if (i == 0) {
       found_version_ = found->version;
-      found_refused_ = refused;
     } else if (refused) {
       outdated_.emplace_back(names_[i], entries[i]->bytes);
     }
@@ -282,7 +275,6 @@ bool SharedFlight::take(const StoredEntries& entries) {
   }
   if (!best) return false;
   cache_->parts().metrics.looked_up(true);
-  end_lease();
   leave();
   auto grant = grant_of(*std::move(best));
   const auto left = std::chrono::floor<std::chrono::seconds>(grant.term->expires - now());
@@ -290,13 +282,6 @@ bool SharedFlight::take(const StoredEntries& entries) {
                            {{"client", order_.client}, {"scope", grant.scope}, {"expires_in", left.count()}});
   answer(std::move(grant));
   return true;
-}
-
-void SharedFlight::refuse_what_was_rejected() {
-  const FetchWish& wish = *order_.wish;
-  if (wish.rejected) cache_->refused().add(wish.replaces, wish.expires, now());
-  // Of these nothing but the version is known, unless an entry with it is seen.
-  for (const std::string& version : wish.refused) cache_->refused().add(version, {}, now());
 }
 
 std::optional<SharedFlight::Candidate> SharedFlight::candidate(std::size_t key, const StoredEntry& stored) {

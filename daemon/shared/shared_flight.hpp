@@ -40,8 +40,8 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   bool is_for(std::string_view client, const Variant& variant) const {
     return order_.client == client && order_.variant == variant;
   }
-  /// What it brings is not to be written: it was asked for before somebody dropped the variant's token.
-  void keep_to_itself() { private_ = true; }
+  /// Somebody dropped the variant's token: what has been asked for by now is not to be written.
+  void keep_to_itself() { private_ = private_ || state_ == State::asking || state_ == State::writing; }
   /// Ends a wait for the store or for another machine: the server is asked.
   void stop_waiting();
 
@@ -59,24 +59,24 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   void judge_lease(Leased leased);
   /// One that came when it was no longer waited for. False: it is of no use.
   bool adopt_lease();
-  /// Whether the one that was waited for has left nothing.
-  bool has_ended(const Leased& leased) const;
   void pause();
   void ask_server();
   void land(FetchResult result);
   void keep_lease();
-  void end_lease();
+  void end_lease(bool in_vain = false);
   /// Whether the server is asked as the one whose entry this is: credentials may have been rotated since.
   bool is_still_itself() const;
   void write(const TokenGrant& grant);
   bool may_be_shared(const TokenGrant& grant) const;
   void put(std::string expected);
   void judge_what_is_in_the_way(std::string bytes);
-  void leave();
+  /// Others are to wait for it no longer. `in_vain`: it has brought nothing that they could take.
+  void leave(bool in_vain = false);
+  /// Has what must not come back deleted as soon as that can be done: it was not replaced.
+  void drop_refused();
 
   /// Whether one of the entries does, which is then given to whoever waits.
   bool take(const StoredEntries& entries);
-  void refuse_what_was_rejected();
   /// By a caller of this flight.
   bool was_rejected(const std::string& version) const;
   std::optional<Candidate> candidate(std::size_t key, const StoredEntry& stored);
@@ -95,7 +95,6 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   const std::string lease_name_;
   const common::BootTime wait_until_;
   std::string holder_{};
-  std::optional<std::string> awaited_{};  // the holder that is waited for
   common::Timer timer_;
 
   enum class State { looking, pausing, asking, writing } state_ = State::looking;
@@ -106,7 +105,6 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   common::BootTime asked_{};
   std::string found_{};          // the bytes under the first name
   std::string found_version_{};  // of that entry, where it is one
-  bool found_refused_ = false;   // it must not come back
   // Names under other keys, and what stands there, of what must not come back.
   std::vector<std::pair<std::string, std::string>> outdated_{};
   std::set<std::pair<std::size_t, std::string_view>> reported_{};  // by key

@@ -31,10 +31,10 @@ struct LeaseOrder {
 
 struct Leased {
   bool got = false;
+  /// Whoever had it last ended it without an entry, a moment ago.
+  bool in_vain = false;
   /// Somebody has it for longer than was ordered, or for ever: nobody who keeps to the rules.
   bool usurped = false;
-  /// Who has it, where the store says so.
-  std::string holder{};
   /// As they were once the lease was decided about.
   StoredEntries entries{};
 };
@@ -68,8 +68,10 @@ class SharedStore {
                      Done<Leased> done, std::move_only_function<void()> got_late) = 0;
   /// Prolongs a lease that is still its holder's.
   virtual void extend(LeaseOrder order) = 0;
-  /// Ends one that is still its holder's.
-  virtual void release(LeaseOrder order) = 0;
+  /// Ends one that is still its holder's. `in_vain`: without an entry; those who wait are told so by a mark
+  /// that stays for `mark_duration`, or they could not tell it from a holder that died.
+  virtual void release(LeaseOrder order, bool in_vain) = 0;
+  static constexpr std::chrono::milliseconds mark_duration{300};
   virtual void put(PutOrder order, Done<InTheWay> done) = 0;
   /// Takes away what stands under the name, if that is `bytes`. Nobody waits for it.
   virtual void erase_if(std::string name, std::string bytes) = 0;

@@ -107,4 +107,11 @@ std::string entry_name(std::string_view prefix, const SealingKey& key, const Sha
   return std::string{prefix}.append(base64url_encode(std::as_bytes(std::span{code})));
 }
 
+std::vector<std::string> entry_names(std::string_view prefix, const SealingKeys& keys,
+                                     const SharingIdentity& identity, const Variant& variant) {
+  std::vector<std::string> names;
+  for (const SealingKey& key : keys) names.push_back(entry_name(prefix, key, identity, variant));
+  return names;
+}
+
 }  // namespace grantd::daemon

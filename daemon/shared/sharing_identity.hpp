@@ -44,5 +44,8 @@ class SharingIdentitySource {
 /// can tell what it stands for.
 std::string entry_name(std::string_view prefix, const SealingKey& key, const SharingIdentity& identity,
                        const Variant& variant);
+/// Under each of the keys.
+std::vector<std::string> entry_names(std::string_view prefix, const SealingKeys& keys,
+                                     const SharingIdentity& identity, const Variant& variant);
 
 }  // namespace grantd::daemon

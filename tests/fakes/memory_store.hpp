@@ -33,6 +33,13 @@ struct SharedNames {
     return found == values.end() ? std::string{} : found->second.bytes;
   }
 
+  /// Entries, and leases that somebody holds.
+  std::ptrdiff_t count() const {
+    return std::ranges::count_if(values, [this](const auto& one) {
+      return one.second.bytes != "-" && timers.now() < one.second.expires;
+    });
+  }
+
   common::TimerQueue& timers;
   std::map<std::string, Value> values;
 };
@@ -63,15 +70,19 @@ class MemoryStore final : public daemon::SharedStore {
       const bool got = there == names_.values.end();
       const bool usurped = !got && there->second.expires > names_.timers.now() + order.duration;
       if (got) set(order.name, order.holder, order.duration);
-      return daemon::Leased{
-          .got = got, .usurped = usurped, .holder = names_.bytes(order.name), .entries = entries(names)};
+      return daemon::Leased{.got = got,
+                            .in_vain = names_.bytes(order.name) == "-",
+                            .usurped = usurped,
+                            .entries = entries(names)};
     });
   }
   void extend(daemon::LeaseOrder order) override {
     if (up && names_.bytes(order.name) == order.holder) set(order.name, order.holder, order.duration);
   }
-  void release(daemon::LeaseOrder order) override {
-    if (up && names_.bytes(order.name) == order.holder) names_.values.erase(order.name);
+  void release(daemon::LeaseOrder order, bool in_vain) override {
+    if (!up || names_.bytes(order.name) != order.holder) return;
+    names_.values.erase(order.name);
+    if (in_vain) set(order.name, "-", mark_duration);
   }
   void put(daemon::PutOrder order, Done<daemon::InTheWay> done) override {
     later("put", std::move(done), [this, order = std::move(order)]() -> daemon::InTheWay {

@@ -104,16 +104,18 @@ def test_definitions_that_differ_share_nothing(start_daemon, sharing, redis, aut
     assert len(entry_names(redis)) == 2
 
 
-def test_a_holder_that_is_killed_delays_the_others_by_two_seconds(start_fleet, authorization_server, gate):
+def test_a_holder_that_is_killed_delays_the_others_by_two_seconds_and_one_of_them_takes_its_place(
+        start_fleet, authorization_server, gate, in_parallel):
     authorization_server.script(gated(gate, token()))
-    first, second = start_fleet()
+    first, *others = start_fleet(9)
     with first.connect() as waiting:
         waiting.send_request("GET", "/v1/tokens/a")
         until(lambda: authorization_server.count == 1)
         first.expected_status = -9
         first.process.kill()
     began = time.monotonic()
-    assert second.get_token("a").status == 200
+    authorization_server.otherwise = delayed(0.3, token())
+    assert len(set(in_parallel(lambda daemon: daemon.get_token("a").token, others))) == 1
     assert 0.5 < time.monotonic() - began < 4
     assert authorization_server.count == 2
 
@@ -301,6 +303,24 @@ def test_over_tls_the_server_s_certificate_is_checked(directory, start_daemon, a
             state, error = state_of(stranger)
             assert state == "down" and "TLS to Redis" in error
         assert authorization_server.count == 3
+    finally:
+        redis.close()
+
+
+def test_however_many_authorities_are_trusted_none_of_the_time_for_redis_goes_into_reading_them(
+        directory, start_daemon, authorization_server, certificate_authority, server_certificate, in_parallel):
+    redis = RedisServer(certificate=server_certificate, authority=certificate_authority)
+    trusted = directory / "authorities.pem"
+    trusted.write_text(certificate_authority.certificate.read_text() * 3000)
+    try:
+        sharing = Sharing(directory, redis.tcp_url.replace("redis:", "rediss:"), authorization_server)
+        sharing.clients = {f"c{number}": sharing.clients["a"] | {"client_id": f"c{number}"} for number in range(20)}
+        fleet = [start_daemon(sharing.configuration(timeout="500ms"), environment={"SSL_CERT_FILE": str(trusted)})
+                 for _ in range(2)]
+        answers = in_parallel(lambda number: fleet[number % 2].get_token(f"c{number // 2}").status, range(40), threads=40)
+        assert set(answers) == {200}
+        assert authorization_server.count == 20
+        assert not any(daemon.events("shared_cache_down") for daemon in fleet)
     finally:
         redis.close()
 

@@ -133,6 +133,34 @@ def test_a_token_deleted_while_redis_is_away_is_deleted_there_when_it_is_back(da
     until(lambda: not redis.names())
 
 
+def test_a_token_rejected_while_redis_is_away_is_given_to_nobody_afterwards(start_daemon, daemon, redis, sharing,
+                                                                            authorization_server):
+    before = daemon.get_token("a").json()
+    entry_names(redis)
+    redis.pause()
+    replacement = daemon.post_token("a", rejected=before["version"]).json()
+    assert replacement["version"] != before["version"]
+    redis.resume()
+    until(lambda: not redis.names())
+    assert start_daemon(sharing.configuration()).get_token("a").json()["version"] != before["version"]
+
+
+def test_a_write_that_redis_carries_out_after_its_token_was_rejected_is_taken_back(start_daemon, daemon, redis, sharing):
+    """A server that is stopped has it in its buffer, and carries it out when it goes on."""
+    daemon.get_token("a")
+    entry_names(redis)
+    redis("FLUSHALL")
+    redis.pause()
+    rejected = force(daemon).json()["version"]
+    until(lambda: not is_up(daemon))
+    assert daemon.post_token("a", rejected=rejected).json()["version"] != rejected
+    redis.resume()
+    until(lambda: is_up(daemon))
+    until(lambda: not redis.names())
+    other = start_daemon(sharing.configuration())
+    assert other.get_token("a").json()["version"] != rejected
+
+
 @pytest.mark.parametrize("wrong, code", [("wrong", "WRONGPASS"), (None, "NOAUTH")])
 def test_a_wrong_password_is_told_and_a_corrected_one_noticed(directory, start_daemon, authorization_server, wrong, code):
     redis = RedisServer(requirepass="right")

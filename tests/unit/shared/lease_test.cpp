@@ -30,7 +30,7 @@ TEST_CASE("lease: an entry written between look-up and lease is taken") {
   f.b.store->settle();
   CHECK(f.b.take() == "t");
   CHECK(f.b.server->requests == 0);
-  CHECK(f.names.values.size() == 1);  // and no lease is left
+  CHECK(f.names.count() == 1);  // and no lease is left
 }
 
 TEST_CASE("lease: a holder whose request takes long keeps it") {
@@ -53,6 +53,22 @@ TEST_CASE("lease: a holder that dies delays the others by two seconds at most") 
   CHECK(f.b.server->requests == 0);
   f.pass(250ms, {&f.b});
   CHECK(f.b.server->requests == 1);
+}
+
+TEST_CASE("lease: of all who waited for a holder that died, one asks and the others wait for that one") {
+  Fleet f;
+  Machine c{f.time, f.names, f.entropy};
+  Machine d{f.time, f.names, f.entropy};
+  const std::vector<Machine*> others{&f.b, &c, &d};
+  f.a.ask();
+  f.a.store->up = false;
+  for (Machine* machine : others) machine->ask();
+  f.pass(2500ms, others);
+  const auto asking = [](const Machine* machine) { return machine->server->requests == 1; };
+  REQUIRE(std::ranges::count_if(others, asking) == 1);
+  (*std::ranges::find_if(others, asking))->succeed("t");
+  f.pass(105ms, others);
+  for (Machine* machine : others) CHECK(machine->take() == (asking(machine) ? "t" : "t shared"));
 }
 
 TEST_CASE("lease: one that lasts longer than any machine asks for delays nobody") {
@@ -97,23 +113,23 @@ TEST_CASE("lease: when a holder leaves nothing, all who waited ask at once") {
   }
   f.pass(105ms, {&f.b, &c, &d});  // the longest pause between two looks
   for (Machine* machine : {&f.b, &c, &d}) CHECK(machine->server->requests == 1);
-  CHECK(f.names.values.empty());  // and no lease is left for others to wait for
+  CHECK(f.names.count() == 0);  // and no lease is left for others to wait for
 }
 
-TEST_CASE("lease: nobody waits for a second holder") {
+TEST_CASE("lease: whoever comes just after a request that failed waits for nobody either") {
   Fleet f;
   Machine c{f.time, f.names, f.entropy};
   f.a.ask();
   f.b.ask();
   f.pass(200ms);
   f.a.server->fail(daemon::FetchError::Memory::variant, common::ErrorCode::token_request_rejected);
-  c.ask();  // has the lease before B looks
+  c.ask();  // before B looks
   REQUIRE(c.server->requests == 1);
   f.pass(105ms, {&f.b});
   CHECK(f.b.server->requests == 1);
   f.b.succeed("b");
   c.succeed("c");
-  CHECK(f.names.values.size() == 1);
+  CHECK(f.names.count() == 1);
 }
 
 TEST_CASE("lease: who is told to wait no longer asks the server, once") {
@@ -130,11 +146,11 @@ TEST_CASE("lease: who is told to wait no longer asks the server, once") {
       f.names.values.clear();
     }
   }
-  const bool freed = f.names.values.empty();
+  const bool freed = f.names.count() == 0;
   for (const auto& flight : std::set{f.b.memory.under_way}) flight->stop_waiting();
   CHECK(f.b.server->requests == 1);
   f.pass(500ms);
-  CHECK(f.names.values.empty() == freed);  // nor does it keep a lease that it got too late
+  CHECK((f.names.count() == 0) == freed);  // nor does it keep a lease that it got too late
   CHECK(f.b.server->requests == 1);
   f.b.succeed("t");
   CHECK(f.b.take() == "t");
@@ -154,7 +170,7 @@ TEST_CASE("lease: nobody waits longer longer than half of what the own request m
   f.a.succeed("a");
   CHECK(f.a.take() == "a");
   CHECK(f.b.take() == "b");
-  CHECK(f.names.values.size() == 1);
+  CHECK(f.names.count() == 1);
 }
 
 TEST_CASE("lease: a store that takes no writes sends everybody to the server at once") {
@@ -229,4 +245,16 @@ TEST_CASE("lease: one that comes too late for a caller is kept for as long as th
     f.pass(200ms);
     CHECK(f.b.server->requests == 1);
   }
+}
+
+TEST_CASE("lease: a while after a request that failed there is one again") {
+  Fleet f;
+  f.a.ask();
+  f.a.server->fail(daemon::FetchError::Memory::none, common::ErrorCode::token_request_rejected);
+  f.pass(daemon::SharedStore::mark_duration + 5ms);
+  f.a.ask();
+  f.b.ask();
+  f.pass(100ms);
+  CHECK(f.a.server->requests == 2);
+  CHECK(f.b.server->requests == 0);
 }

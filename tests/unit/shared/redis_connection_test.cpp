@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -227,4 +229,30 @@ TEST_CASE("redis operations: a write is done, or told what stands in the way") {
   CHECK_FALSE(refused.value);
   CHECK(refused.failure->detail.find("name the primary") != std::string::npos);
   CHECK(s.run(daemon::redis_put(order)).failure->kind == FailureKind::garbage);
+}
+
+TEST_CASE("redis connection: a local server whose queue of connections is full is waited for") {
+  Scripted s;
+  std::vector<common::UniqueFd> queued;
+  while (true) {
+    common::UniqueFd one{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    s.path.native().copy(address.sun_path, sizeof address.sun_path - 1);
+    if (::connect(one.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) break;
+    queued.push_back(std::move(one));
+  }
+  REQUIRE(errno == EAGAIN);
+  SUBCASE("in vain") {
+    const auto opened = daemon::RedisConnection::open(s.target, {}, s.clock, s.clock.now() + 50ms);
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().kind == FailureKind::timed_out);
+  }
+  SUBCASE("until it takes one") {
+    auto opening = std::async(std::launch::async, [&s] {
+      return daemon::RedisConnection::open(s.target, {}, s.clock, s.clock.now() + 10s).has_value();
+    });
+    const common::UniqueFd taken{::accept(s.listener.get(), nullptr, nullptr)};
+    CHECK(opening.get());
+  }
 }

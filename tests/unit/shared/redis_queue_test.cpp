@@ -1,11 +1,14 @@
 #include "daemon/shared/redis_queue.hpp"
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <future>
 #include <string>
@@ -106,6 +109,29 @@ TEST_CASE("redis queue: what waits while one is under way goes along in one go")
   say(peer, repeated("+PONG\r\n", 49) + "-ERR no\r\n");
   for (int i = 0; i < 49; ++i) CHECK_FALSE(others[static_cast<std::size_t>(i)].failure());
   CHECK(others.back().failure()->kind == FailureKind::refused);
+}
+
+TEST_CASE("redis queue: what was sent without an answer is not delivered late") {
+  Served s;
+  s.listener = common::UniqueFd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  REQUIRE(::bind(s.listener.get(), any, size) == 0);
+  REQUIRE(::listen(s.listener.get(), 4) == 0);
+  REQUIRE(::getsockname(s.listener.get(), any, &size) == 0);
+  s.links = std::make_shared<daemon::RedisLinks>(
+      config::RedisServer{.host = "127.0.0.1", .port = ::ntohs(address.sin_port)});
+  s.queue = std::make_shared<daemon::RedisQueue>(s.links, s.workers, s.clock);
+  const auto asked = s.ask(50ms);
+  const auto peer = s.accept();
+  CHECK(asked.failure()->kind == FailureKind::timed_out);
+  CHECK(hear(peer, ping.size()) == ping);
+  char more = 0;
+  CHECK(::recv(peer.get(), &more, 1, 0) == -1);
+  CHECK(errno == ECONNRESET);  // and not an end that waits for all before it
 }
 
 TEST_CASE("redis queue: what a closed connection leaves without an answer is asked once more") {

@@ -157,7 +157,7 @@ TEST_CASE("refused entries: a rejected token is taken out of a store that does n
            .expires = f.a.last.term->expires,
            .rejected = true});
   f.a.succeed("u");
-  CHECK(f.names.values.empty());
+  CHECK(f.names.count() == 0);
 }
 
 TEST_CASE(
@@ -184,4 +184,65 @@ TEST_CASE(
   Machine other{f.time, f.names, f.entropy};
   other.ask();
   CHECK(other.take() != "t shared");
+}
+
+TEST_CASE(
+    "refused entries: what is rejected while the store is away is taken out of it when it is there again") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  const auto before = f.names.values;
+  f.a.store->up = false;
+  SUBCASE("the token at hand") {
+    f.a.ask({.replaces = version("t"),
+             .obtained = f.a.last.term->obtained,
+             .expires = f.a.last.term->expires,
+             .rejected = true});
+    f.a.succeed("u");
+    f.pass(10s);
+  }
+  SUBCASE("one that never was here") {
+    f.a.ask({.refused = {version("t")}});
+    f.a.succeed("u");
+    f.pass(10s);
+  }
+  SUBCASE("one whose write the store had not carried out") {
+    f.names.values.clear();
+    f.a.ask({.replaces = version("t"),
+             .obtained = f.a.last.term->obtained,
+             .expires = f.a.last.term->expires,
+             .rejected = true});
+    f.a.succeed("u");
+    f.a.store->up = true;
+    f.pass(3s);  // it answers, and finds nothing yet
+    f.names.values = before;
+  }
+  SUBCASE("and another, until it is there") {
+    f.a.ask({.refused = {version("t")}});
+    f.a.succeed("u");
+    f.a.ask({.refused = {version("u")}});
+    f.a.succeed("v");
+    CHECK(f.a.memory.evictions.size() == 1);
+  }
+  f.a.store->up = true;
+  f.pass(31s);
+  CHECK(f.names.count() == 0);
+  f.b.ask();
+  CHECK(f.b.server->requests == 1);
+  CHECK(f.a.memory.evictions.empty());
+}
+
+TEST_CASE("refused entries: a replacement of what was rejected while the store was away stays") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  f.a.store->up = false;
+  f.a.ask({.refused = {version("t")}});
+  f.a.succeed("u");
+  f.b.ask({.refused = {version("t")}});
+  f.b.succeed("v");
+  f.a.store->up = true;
+  f.pass(31s);
+  f.a.ask();
+  CHECK(f.a.answers.back() == "v shared");
 }

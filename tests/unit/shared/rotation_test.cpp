@@ -24,7 +24,7 @@ TEST_CASE(
   REQUIRE(f.a.server->requests == 1);
   f.a.succeed("t");
   CHECK(f.a.take() == "t");
-  CHECK(f.names.values.empty());
+  CHECK(f.names.count() == 0);
   CHECK(f.a.memory.under_way.empty());
 }
 
@@ -34,7 +34,7 @@ TEST_CASE("rotation: whoever asks with a new credential holds up nobody with the
   f.a.authentication->word = "new";
   f.a.store->settle();
   CHECK(f.a.server->requests == 1);
-  CHECK(f.names.values.empty());  // no lease is left
+  CHECK(f.names.count() == 0);  // no lease is left
 }
 
 TEST_CASE("rotation: a token bound to another key than the name's is not written") {
@@ -48,7 +48,7 @@ TEST_CASE("rotation: a token bound to another key than the name's is not written
                                         .lifetime = 300s});
   f.a.store->settle();
   CHECK(f.a.take() == "t");
-  CHECK(f.names.values.empty());
+  CHECK(f.names.count() == 0);
 }
 
 TEST_CASE("rotation: a rejected token does not stay under the other key's name either") {
@@ -59,7 +59,7 @@ TEST_CASE("rotation: a rejected token does not stay under the other key's name e
   f.a.succeed("one");
   f.b.ask({.replaces = version("one"), .expires = f.a.last.term->expires, .rejected = true});
   f.b.succeed("two");
-  CHECK(f.names.values.size() == 1);
+  CHECK(f.names.count() == 1);
   f.a.answers.clear();
   f.a.ask();
   CHECK(f.a.take() == "two shared");

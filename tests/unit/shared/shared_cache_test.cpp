@@ -18,7 +18,7 @@ TEST_CASE("shared cache: what one machine fetched the other has without a reques
   CHECK(f.a.metrics.misses == 1);
   CHECK(f.b.metrics.hits == 1);
   CHECK(f.b.memory.under_way.empty());
-  CHECK(f.names.values.size() == 1);  // and no lease
+  CHECK(f.names.count() == 1);  // and no lease
 }
 
 TEST_CASE("shared cache: a token of another credential, definition or variant is another one") {
@@ -60,7 +60,7 @@ TEST_CASE("shared cache: the rejected token itself is never taken, nor written b
   f.b.succeed("one");  // the server has no other
   CHECK(f.b.take() == "one");
   CHECK(f.names.bytes(f.only_entry()) == before);
-  CHECK(f.names.values.size() == 1);
+  CHECK(f.names.count() == 1);
 }
 
 TEST_CASE("shared cache: after a rejection an older token does not come back either") {
@@ -165,7 +165,7 @@ TEST_CASE("shared cache: an assertion's token is nobody else's") {
   f.a.fetcher.fetch_with_assertion({}, common::Secret{"assertion"}, [](auto) {});
   f.a.store->settle();
   f.a.succeed("t");
-  CHECK(f.names.values.empty());
+  CHECK(f.names.count() == 0);
 }
 
 TEST_CASE("shared cache: a token that is not to be cached is not shared") {
@@ -173,7 +173,7 @@ TEST_CASE("shared cache: a token that is not to be cached is not shared") {
   f.a.ask();
   f.a.succeed("t", 0s);
   CHECK(f.a.take() == "t");
-  CHECK(f.names.values.empty());
+  CHECK(f.names.count() == 0);
 }
 
 TEST_CASE("shared cache: drop takes the entry away, for every key") {
@@ -184,7 +184,7 @@ TEST_CASE("shared cache: drop takes the entry away, for every key") {
   bool dropped = false;
   f.b.fetcher.drop({{.variant = {}}}, [&dropped] { dropped = true; });
   CHECK(dropped);
-  CHECK(f.names.values.empty());
+  CHECK(f.names.count() == 0);
 }
 
 TEST_CASE("shared cache: what was dropped while the store was away does not come back from it") {
@@ -228,108 +228,6 @@ TEST_CASE("shared cache: a look-up under way at a drop does not bring the token 
   CHECK(f.b.take() == "u shared");
 }
 
-TEST_CASE("shared cache: what could not be deleted is when the store is there again") {
-  Fleet f;
-  f.a.ask();
-  f.a.succeed("t");
-  f.time.advance(1s);
-  bool dropped = false;
-  const auto before_drop = f.names.values;
-  SUBCASE("that was away") {
-    f.a.store->up = false;
-    f.a.fetcher.drop({{.variant = {}}}, [&dropped] { dropped = true; });
-    f.pass(100s);
-    f.a.store->up = true;
-  }
-  SUBCASE("that does not say what stands there") {
-    f.a.store->withholds = true;
-    f.a.fetcher.drop({{.variant = {}}}, [&dropped] { dropped = true; });
-    f.names.values = before_drop;
-    f.pass(100s);
-    f.a.store->withholds = false;
-  }
-  SUBCASE("and had refused") {
-    const auto before = f.names.values;
-    f.a.fetcher.drop({{.variant = {}}}, [&dropped] { dropped = true; });
-    f.names.values = before;
-  }
-  CHECK(dropped);
-  CHECK_FALSE(f.names.values.empty());
-  f.pass(31s);
-  CHECK(f.names.values.empty());
-  f.pass(31s);
-  CHECK(f.a.memory.evictions.empty());
-}
-
-TEST_CASE("shared cache: however often a token is dropped while the store is away, one deletion waits") {
-  Fleet f;
-  f.a.store->up = false;
-  for (int i = 0; i < 100; ++i) {
-    f.a.fetcher.drop({{.variant = {}}, {.variant = {.scope = {"s"}}}}, [] {});
-    f.a.fetcher.drop({{.variant = {.scope = {"s"}}}}, [] {});
-  }
-  CHECK(f.a.memory.evictions.size() == 2);
-  f.a.store->up = true;
-  f.pass(61s);
-  CHECK(f.a.memory.evictions.empty());
-}
-
-TEST_CASE("shared cache: what another machine writes between a late look and the deletion stays") {
-  Fleet f;
-  f.a.ask();
-  f.a.succeed("t");
-  f.time.advance(1s);
-  f.a.store->up = false;
-  f.a.fetcher.drop({{.version = version("t"), .expires = f.a.last.term->expires}}, [] {});
-  f.a.store->up = true;
-  f.time.advance(10s);
-  REQUIRE(f.a.store->pending.size() == 1);
-  f.a.store->after_look_up = [&f] {
-    f.b.ask({.forced = true});
-    f.b.succeed("u");
-  };
-  f.a.store->settle();
-  f.a.ask();
-  CHECK(f.a.answers.back() == "u shared");
-}
-
-TEST_CASE("shared cache: what another machine wrote after a drop is not deleted late") {
-  Fleet f;
-  f.a.ask();
-  f.a.succeed("t");
-  f.time.advance(1s);
-  f.a.store->up = false;
-  f.a.fetcher.drop({{.version = version("t"), .expires = f.a.last.term->expires}}, [] {});
-  f.time.advance(1s);
-  f.b.ask({.forced = true});
-  f.b.succeed("u");
-  f.a.store->up = true;
-  f.pass(31s);
-  CHECK(f.a.memory.evictions.empty());
-  f.a.ask();
-  CHECK(f.a.answers.back() == "u shared");
-}
-
-TEST_CASE("shared cache: what was asked for before a drop is not written after it") {
-  Fleet f;
-  f.a.ask();
-  f.a.fetcher.drop({{.variant = {}}}, [] {});
-  f.a.succeed("t");
-  CHECK(f.a.take() == "t");
-  CHECK(f.names.values.empty());
-}
-
-TEST_CASE("shared cache: a drop while the token is being written takes it away all the same") {
-  Fleet f;
-  f.a.ask();
-  f.a.server->succeed("t");  // the write is on its way
-  REQUIRE(f.a.store->pending.size() == 1);
-  f.a.fetcher.drop({{.variant = {}}}, [] {});
-  f.a.store->settle();
-  CHECK(f.names.values.empty());
-  CHECK(f.a.memory.under_way.empty());
-}
-
 TEST_CASE("shared cache: without the store everybody asks for himself, at once") {
   Fleet f;
   f.a.store->up = false;
@@ -360,14 +258,14 @@ TEST_CASE("shared cache: without usable keys nothing is shared, which is logged 
   f.a.succeed("t");
   f.a.ask();
   f.a.succeed("t");
-  CHECK(f.names.values.empty());
+  CHECK(f.names.count() == 0);
   CHECK(f.a.log.count("event=shared_cache_off") == 1);
   CHECK_FALSE(f.a.cache->has_keys());
   CHECK_FALSE(f.a.log.has("nonsense"));
   f.a.keys->text = first_key;
   f.a.ask();
   f.a.succeed("t");
-  CHECK(f.names.values.size() == 1);
+  CHECK(f.names.count() == 1);
   CHECK(f.a.cache->has_keys());
 }
 

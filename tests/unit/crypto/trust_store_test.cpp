@@ -1,0 +1,78 @@
+#include "daemon/crypto/trust_store.hpp"
+
+#include <doctest/doctest.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "daemon/crypto/openssl.hpp"
+
+using namespace grantd;
+
+namespace {
+
+/// A PEM file with a certificate that vouches for nothing.
+struct AuthorityFile {
+  AuthorityFile() {
+    const daemon::PrivateKey key{EVP_EC_gen("P-256")};
+    const std::unique_ptr<X509, daemon::FreeWith<&X509_free>> certificate{X509_new()};
+    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
+    X509_set_pubkey(certificate.get(), key.get());
+    REQUIRE(X509_sign(certificate.get(), key.get(), EVP_sha256()) > 0);
+    const std::unique_ptr<FILE, int (*)(FILE*)> file{std::fopen(path.c_str(), "w"), &std::fclose};
+    REQUIRE(PEM_write_X509(file.get(), certificate.get()) == 1);
+  }
+  ~AuthorityFile() { std::filesystem::remove(path); }
+  AuthorityFile(const AuthorityFile&) = delete;
+  AuthorityFile& operator=(const AuthorityFile&) = delete;
+
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("grantd-authority-" + std::to_string(::getpid()));
+};
+
+}  // namespace
+
+TEST_CASE("trust store: whoever names the same file while it is in use has the same one") {
+  const AuthorityFile file;
+  const auto first = daemon::trust_store(file.path);
+  REQUIRE(first);
+  CHECK(daemon::trust_store(file.path).value() == *first);
+  CHECK(daemon::trust_store(std::nullopt).value() != *first);
+}
+
+TEST_CASE("trust store: a file that was changed is read again, and the one in use stays as it was") {
+  const AuthorityFile file;
+  const auto first = daemon::trust_store(file.path).value();
+  std::ofstream{file.path, std::ios::app} << "\n";
+  CHECK(daemon::trust_store(file.path).value() != first);
+}
+
+TEST_CASE("trust store: nobody who uses none keeps one") {
+  const AuthorityFile file;
+  const std::weak_ptr<x509_store_st> first = daemon::trust_store(file.path).value();
+  CHECK(first.expired());
+  CHECK(daemon::trust_store(file.path));
+}
+
+TEST_CASE("trust store: whoever comes at once has the same one") {
+  const AuthorityFile file;
+  std::vector<std::shared_ptr<x509_store_st>> stores(8);
+  {
+    std::vector<std::jthread> threads;
+    for (auto& store : stores) threads.emplace_back([&] { store = daemon::trust_store(file.path).value(); });
+  }
+  for (const auto& store : stores) CHECK(store == stores.front());
+}
+
+TEST_CASE("trust store: a file without a certificate is refused by name") {
+  const auto none = daemon::trust_store("/dev/null");
+  REQUIRE_FALSE(none);
+  CHECK(none.error().starts_with("tls_ca_file /dev/null cannot be used: "));
+}
