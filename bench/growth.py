@@ -52,6 +52,10 @@ def definitions(rig):
         "CPU of a renewal": lambda step: step["renewal_cpu"],
         "CPU of the start, each": lambda step: (step["start"]["cpu"] - first["start"]["cpu"]) / max(step["count"] - 1, 1),
     }, smallest=few)
+    if steps[-1]["count"] >= 1_000:  # with few, a wait is the machine's
+        wait, cpu = steps[-1]["scrape"]["wait_ms"], steps[-1]["scrape"]["cpu"] * 1e3
+        report.judge(f"{steps[-1]['count']:,} definitions: longest wait of another caller during a scrape", f"{number(wait)} ms",
+                     f"at most 0.2 × the scrape's CPU, {number(cpu)} ms", wait <= 0.2 * cpu)
     _judge_steps(report, "definitions", steps, {
         "CPU of GET /v1/tokens, as × the floor": lambda step: step["load"]["times"],
         "token requests each": lambda step: step["requests"] / step["count"],

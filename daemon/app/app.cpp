@@ -63,6 +63,7 @@ struct App::State {
   void reload(std::move_only_function<void(const ReloadResult&)> done);
   void reload_for_signal();
   awaitable<ReloadResult> reload_for_caller();
+  awaitable<std::string> scrape();
   std::string status() const;
   void feed_watchdog();
   void stop();
@@ -78,6 +79,7 @@ struct App::State {
                   abandoned_worker_limit};  // of APIs' names, so that these never wait for the others
   Workers shared_workers{RedisQueue::most_pumps,
                          abandoned_shared_limit};  // so that the shared cache never waits for anything else
+  Workers scrapers{1, 0};                          // so that a scrape holds nobody up, nor is held up
   Metrics metrics{parts.clock.wall_now()};
   HttplibTransport transport{loop, workers, parts.clock};
   EndpointParts endpoint{loop.timers(), parts.entropy, transport, parts.log};
@@ -97,15 +99,15 @@ struct App::State {
   Router router{{.timers = loop.timers(),
                  .entropy = parts.entropy,
                  .log = parts.log,
-                 .metrics = metrics,
                  .catalog = catalog,
                  .audit = audit,
                  .apis = proxy,
                  .doctor = doctor,
                  .reload = [this] { return reload_for_caller(); },
+                 .metrics = [this] { return scrape(); },
                  .ready = [this] { return ready(); },
                  .shared_cache = [this] { return shared.status(); }}};
-  MetricsOnlyHandler metrics_only{metrics};
+  MetricsOnlyHandler metrics_only{[this] { return scrape(); }};
   LocalServer server{
       {.loop = loop, .metrics = metrics, .log = parts.log, .is_admin = [this](const PeerIdentity& peer) {
          return is_admin(peer);
@@ -251,6 +253,14 @@ awaitable<ReloadResult> App::State::reload_for_caller() {
   co_return result;
 }
 
+awaitable<std::string> App::State::scrape() {
+  return await_done<std::string>([this](auto done) {
+    scrapers.run([this, render = metrics.collect(), done = std::move(done)]() mutable {
+      loop.post([text = render(), done = std::move(done)]() mutable { done(std::move(text)); });
+    });
+  });
+}
+
 void App::State::stop() {
   if (std::exchange(stopping, true)) return;
   notifier.stopping("Finishing the requests under way");
@@ -314,7 +324,7 @@ std::expected<void, std::string> App::run(Configuration configuration) {
 
 bool App::threads_ended() const {
   return state_->workers.idle() && state_->lookups.idle() && state_->shared_workers.idle() &&
-         state_->accounts.idle();
+         state_->scrapers.idle() && state_->accounts.idle();
 }
 
 }  // namespace grantd::daemon

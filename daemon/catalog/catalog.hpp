@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "config/settings.hpp"
 #include "daemon/authz/access_policy.hpp"
@@ -40,10 +41,15 @@ struct LessIgnoringCase {
   bool operator()(std::string_view a, std::string_view b) const;
 };
 
+struct HashOfName {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+};
+
 /// All definitions of one configuration. A reload makes a new one; requests under way keep the one they began
 /// with.
 struct Catalog {
-  std::map<std::string, std::shared_ptr<CatalogClient>, std::less<>> clients;
+  std::unordered_map<std::string, std::shared_ptr<CatalogClient>, HashOfName, std::equal_to<>> clients;
   std::map<std::string, std::shared_ptr<CatalogApi>, LessIgnoringCase> apis;
   AccessPolicy admins;  // `admin_users` and the daemon's own user
 

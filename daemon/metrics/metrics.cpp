@@ -1,12 +1,11 @@
 // prometheus-cpp looks a label set up in a hash table under a lock; on the way of a cached token that would
-// be the most expensive step. So every counter is looked up once and kept by reference. What has many series
-// for each client, few of which ever move, is kept as plain numbers and becomes samples at a scrape: a series
+// be the most expensive step. So every counter is looked up once and kept by reference. What there is for
+// each client is kept as plain numbers and becomes samples at a scrape, one family after the other: a series
 // in the registry takes about 400 bytes, and there may be thousands of clients.
 #include "daemon/metrics/metrics.hpp"
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
 #include <prometheus/metric_family.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
@@ -14,7 +13,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <map>
+#include <sstream>
 #include <utility>
 
 #include "daemon/metrics/names.hpp"
@@ -25,10 +26,13 @@ namespace {
 
 using CounterFamily = prometheus::Family<prometheus::Counter>;
 using GaugeFamily = prometheus::Family<prometheus::Gauge>;
-using HistogramFamily = prometheus::Family<prometheus::Histogram>;
 
-const prometheus::Histogram::BucketBoundaries duration_buckets{0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-                                                               0.5,   1.0,  2.5,   5.0,  10.0};
+// Upper bounds, in seconds.
+constexpr std::array<double, 11> duration_buckets{0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                                                  0.5,   1.0,  2.5,   5.0,  10.0};
+
+constexpr std::array<const char*, 4> served_sources{"cache", "fetched", "renewing",
+                                                    "shared"};  // by TokenOrigin
 
 // As ExchangeObserver has them.
 constexpr std::array<const char*, 6> request_results{"success",         "oauth_error", "http_error",
@@ -42,31 +46,32 @@ GaugeFamily& gauge(prometheus::Registry& registry, const char* name, const char*
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
 }
 
+/// Of one client, since the start.
+struct ClientCounts {
+  std::array<std::uint64_t, served_sources.size()> served{};
+  std::array<std::uint64_t, request_results.size()> requests{};
+  std::array<std::uint64_t, duration_buckets.size() + 1> durations{};  // by bucket; the last has no bound
+  double seconds = 0;
+};
+
 class ClientCounters final : public ClientMetrics {
  public:
-  ClientCounters(const std::string& client, CounterFamily& served, HistogramFamily& durations)
-      : served_{&served.Add({{"client", client}, {"source", "cache"}}),
-                &served.Add({{"client", client}, {"source", "fetched"}}),
-                &served.Add({{"client", client}, {"source", "renewing"}}),
-                &served.Add({{"client", client}, {"source", "shared"}})},
-        duration_(durations.Add({{"client", client}}, duration_buckets)) {}
-
-  void token_served(TokenOrigin origin) override { served_[static_cast<std::size_t>(origin)]->Increment(); }
+  void token_served(TokenOrigin origin) override { ++counts_.served[static_cast<std::size_t>(origin)]; }
 
   void token_request(std::string_view result, std::chrono::nanoseconds duration) override {
-    duration_.Observe(std::chrono::duration<double>(duration).count());
+    const double seconds = std::chrono::duration<double>(duration).count();
+    const auto bucket = std::ranges::lower_bound(duration_buckets, seconds) - duration_buckets.begin();
+    ++counts_.durations[static_cast<std::size_t>(bucket)];
+    counts_.seconds += seconds;
     const auto known = std::ranges::find(request_results, result);
     if (known == request_results.end()) return;
-    ++requests_[static_cast<std::size_t>(known - request_results.begin())];
+    ++counts_.requests[static_cast<std::size_t>(known - request_results.begin())];
   }
 
-  /// By request_results.
-  const std::array<std::uint64_t, request_results.size()>& requests() const { return requests_; }
+  const ClientCounts& counts() const { return counts_; }
 
  private:
-  const std::array<prometheus::Counter*, 4> served_;  // by TokenOrigin
-  std::array<std::uint64_t, request_results.size()> requests_{};
-  prometheus::Histogram& duration_;
+  ClientCounts counts_;
 };
 
 class ApiCounters final : public ApiMetrics {
@@ -122,8 +127,6 @@ class SharedCacheCounters final : public SharedCacheMetrics {
   CounterFamily& refused_;
 };
 
-using Families = std::vector<prometheus::MetricFamily>;
-
 // Samples that the registry does not hold.
 prometheus::MetricFamily family(const char* name, const char* help, prometheus::MetricType type) {
   return {.name = name, .help = help, .type = type, .metric = {}};
@@ -135,21 +138,102 @@ prometheus::ClientMetric sample_of(const std::string& client) {
   return sample;
 }
 
-void add_gauge(prometheus::MetricFamily& family, const std::string& client, double value) {
-  family.metric.push_back(sample_of(client));
-  family.metric.back().gauge.value = value;
+/// What is written, family by family, so that there are never the samples of more than one.
+class Page {
+ public:
+  void write(prometheus::MetricFamily one) {
+    prometheus::TextSerializer{}.Serialize(text_, {std::move(one)});
+  }
+  void write(const std::vector<prometheus::MetricFamily>& all) {
+    prometheus::TextSerializer{}.Serialize(text_, all);
+  }
+  std::string text() && { return std::move(text_).str(); }
+
+ private:
+  std::ostringstream text_;
+};
+
+using Counted = std::vector<std::pair<std::string, ClientCounts>>;
+
+// All results from the start, so that the first failure is a rise from 0.
+template <std::size_t Size>
+void write_counters(Page& page, prometheus::MetricFamily counters, const Counted& clients, const char* label,
+                    const std::array<const char*, Size>& values,
+                    std::array<std::uint64_t, Size> ClientCounts::* counts) {
+  for (const auto& [client, of_client] : clients) {
+    for (std::size_t i = 0; i < Size; ++i) {
+      auto& sample = counters.metric.emplace_back(sample_of(client));
+      sample.label.push_back({.name = label, .value = values[i]});
+      sample.counter.value = static_cast<double>((of_client.*counts)[i]);
+    }
+  }
+  page.write(std::move(counters));
+}
+
+void write_durations(Page& page, const Counted& clients) {
+  auto durations =
+      family(metric_names::token_request_duration, "Duration of one exchange with a token endpoint",
+             prometheus::MetricType::Histogram);
+  for (const auto& [client, counts] : clients) {
+    auto& sample = durations.metric.emplace_back(sample_of(client));
+    std::uint64_t so_far = 0;
+    for (std::size_t i = 0; i < counts.durations.size(); ++i) {
+      so_far += counts.durations[i];
+      const double bound =
+          i < duration_buckets.size() ? duration_buckets[i] : std::numeric_limits<double>::infinity();
+      sample.histogram.bucket.push_back({.cumulative_count = so_far, .upper_bound = bound});
+    }
+    sample.histogram.sample_count = so_far;
+    sample.histogram.sample_sum = counts.seconds;
+  }
+  page.write(std::move(durations));
+}
+
+void write_gauge(Page& page, prometheus::MetricFamily gauge, const std::vector<ClientFigures>& clients,
+                 std::optional<double> (*value)(const ClientFigures&)) {
+  for (const ClientFigures& client : clients) {
+    const auto now = value(client);
+    if (now) gauge.metric.emplace_back(sample_of(client.client)).gauge.value = *now;
+  }
+  page.write(std::move(gauge));
+}
+
+void write_clients(Page& page, const Counted& counted, const std::vector<ClientFigures>& figures) {
+  using prometheus::MetricType;
+  write_counters(
+      page,
+      family(metric_names::tokens_served, "Tokens handed out by where they came from", MetricType::Counter),
+      counted, "source", served_sources, &ClientCounts::served);
+  write_counters(page,
+                 family(metric_names::token_requests, "Exchanges with token endpoints by how they ended",
+                        MetricType::Counter),
+                 counted, "result", request_results, &ClientCounts::requests);
+  write_durations(page, counted);
+  write_gauge(page,
+              family(metric_names::token_expires_in,
+                     "Seconds until the definition's own cached token expires", MetricType::Gauge),
+              figures, [](const ClientFigures& client) -> std::optional<double> {
+                if (!client.expires_in) return std::nullopt;
+                return static_cast<double>(client.expires_in->count());
+              });
+  write_gauge(page,
+              family(metric_names::client_failing,
+                     "Whether the definition's last attempt to get a token failed", MetricType::Gauge),
+              figures,
+              [](const ClientFigures& client) { return std::optional<double>{client.failing ? 1 : 0}; });
+}
+
+void write_shared_cache(Page& page, bool in_use) {
+  auto up = family(metric_names::shared_cache_up, "Whether the shared cache is in use",
+                   prometheus::MetricType::Gauge);
+  up.metric.emplace_back().gauge.value = in_use ? 1 : 0;
+  page.write(std::move(up));
 }
 
 }  // namespace
 
 struct Metrics::State {
   prometheus::Registry registry;
-  HistogramFamily& durations = prometheus::BuildHistogram()
-                                   .Name(metric_names::token_request_duration)
-                                   .Help("Duration of one exchange with a token endpoint")
-                                   .Register(registry);
-  CounterFamily& served =
-      counter(registry, metric_names::tokens_served, "Tokens handed out by where they came from");
   CounterFamily& api_requests = counter(registry, metric_names::api_requests,
                                         "Requests through the proxy by the status the caller got");
   CounterFamily& api_retries =
@@ -185,10 +269,6 @@ struct Metrics::State {
   std::unique_ptr<SharedCacheCounters> shared_cache;
   std::function<std::vector<ClientFigures>()> client_source;
   std::function<std::optional<bool>()> shared_cache_source;
-
-  prometheus::MetricFamily token_requests() const;
-  void add_client_figures(Families& families) const;
-  void add_shared_cache(Families& families) const;
 };
 
 Metrics::Metrics(common::WallTime started) : state_(std::make_unique<State>()) {
@@ -207,7 +287,7 @@ Metrics::Metrics(common::WallTime started) : state_(std::make_unique<State>()) {
 Metrics::~Metrics() = default;
 
 ClientMetrics& Metrics::client(const std::string& name) {
-  return state_->clients.try_emplace(name, name, state_->served, state_->durations).first->second;
+  return state_->clients.try_emplace(name).first->second;
 }
 
 ApiMetrics& Metrics::api(const std::string& name) {
@@ -244,57 +324,24 @@ void Metrics::on_collect_clients(std::function<std::vector<ClientFigures>()> sou
   state_->client_source = std::move(source);
 }
 
-// All results from the start, so that the first failure is a rise from 0.
-prometheus::MetricFamily Metrics::State::token_requests() const {
-  auto requests = family(metric_names::token_requests, "Exchanges with token endpoints by how they ended",
-                         prometheus::MetricType::Counter);
-  for (const auto& [client, counters] : clients) {
-    for (std::size_t i = 0; i < request_results.size(); ++i) {
-      requests.metric.push_back(sample_of(client));
-      requests.metric.back().label.push_back({.name = "result", .value = request_results[i]});
-      requests.metric.back().counter.value = static_cast<double>(counters.requests()[i]);
-    }
-  }
-  return requests;
-}
-
-void Metrics::State::add_client_figures(Families& families) const {
-  if (!client_source) return;
-  auto expires_in =
-      family(metric_names::token_expires_in, "Seconds until the definition's own cached token expires",
-             prometheus::MetricType::Gauge);
-  auto failing =
-      family(metric_names::client_failing, "Whether the definition's last attempt to get a token failed",
-             prometheus::MetricType::Gauge);
-  for (const ClientFigures& figures : client_source()) {
-    if (const auto left = figures.expires_in) {
-      add_gauge(expires_in, figures.client, static_cast<double>(left->count()));
-    }
-    add_gauge(failing, figures.client, figures.failing ? 1 : 0);
-  }
-  families.push_back(std::move(expires_in));
-  families.push_back(std::move(failing));
-}
-
 void Metrics::on_collect_shared_cache(std::function<std::optional<bool>()> source) {
   state_->shared_cache_source = std::move(source);
 }
 
-void Metrics::State::add_shared_cache(Families& families) const {
-  const auto in_use = shared_cache_source ? shared_cache_source() : std::nullopt;
-  if (!in_use) return;
-  auto up = family(metric_names::shared_cache_up, "Whether the shared cache is in use",
-                   prometheus::MetricType::Gauge);
-  up.metric.emplace_back().gauge.value = *in_use ? 1 : 0;
-  families.push_back(std::move(up));
-}
-
-std::string Metrics::render() {
-  Families families = state_->registry.Collect();
-  families.push_back(state_->token_requests());
-  state_->add_client_figures(families);
-  state_->add_shared_cache(families);
-  return prometheus::TextSerializer{}.Serialize(families);
+std::move_only_function<std::string()> Metrics::collect() {
+  Counted counted;
+  counted.reserve(state_->clients.size());
+  for (const auto& [client, counters] : state_->clients) counted.emplace_back(client, counters.counts());
+  auto figures = state_->client_source ? state_->client_source() : std::vector<ClientFigures>{};
+  const auto shared_cache_in_use = state_->shared_cache_source ? state_->shared_cache_source() : std::nullopt;
+  return [registered = state_->registry.Collect(), counted = std::move(counted), figures = std::move(figures),
+          shared_cache_in_use] {
+    Page page;
+    page.write(registered);
+    write_clients(page, counted, figures);
+    if (shared_cache_in_use) write_shared_cache(page, *shared_cache_in_use);
+    return std::move(page).text();
+  };
 }
 
 }  // namespace grantd::daemon

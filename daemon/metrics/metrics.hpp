@@ -56,7 +56,7 @@ struct ClientFigures {
   bool failing = false;
 };
 
-/// All that /metrics shows. Loop thread only.
+/// All that /metrics shows. Loop thread only, but for what `collect` returns.
 class Metrics {
  public:
   /// `started`: when the process was.
@@ -85,8 +85,9 @@ class Metrics {
   /// The same for whether the shared cache is in use; nothing where none is configured.
   void on_collect_shared_cache(std::function<std::optional<bool>()> source);
 
-  /// Prometheus text format 0.0.4.
-  std::string render();
+  /// Notes what is to be shown now. What is returned writes it as Prometheus text format 0.0.4, once, in any
+  /// thread: with thousands of clients that takes a good part of a second.
+  std::move_only_function<std::string()> collect();
 
  private:
   struct State;

@@ -2,7 +2,9 @@
 // scope.
 #include "daemon/server/clients_handler.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "daemon/server/problem.hpp"
 
@@ -46,10 +48,14 @@ awaitable<void> ClientsHandler::list(Exchange& exchange) {
   const auto catalog = catalog_.now;
   const auto now = timers_.now();
   const bool sees_all = catalog->admins.admits(exchange.peer(), now);
-  ordered_json clients = ordered_json::array();
-  for (const auto& [name, client] : catalog->clients) {
-    if (sees_all || client->access.admits(exchange.peer(), now)) clients.push_back(describe(*client));
+  std::vector<CatalogClient*> seen;
+  for (const auto& [_, client] : catalog->clients) {
+    if (sees_all || client->access.admits(exchange.peer(), now)) seen.push_back(client.get());
   }
+  std::ranges::sort(seen, {},
+                    [](const CatalogClient* client) -> const std::string& { return client->settings->name; });
+  ordered_json clients = ordered_json::array();
+  for (const CatalogClient* client : seen) clients.push_back(describe(*client));
   ordered_json document{{"clients", std::move(clients)}};
   if (const auto shared = shared_cache_()) {
     // The error may name files and addresses of the whole daemon.

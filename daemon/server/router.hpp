@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "common/entropy.hpp"
@@ -11,9 +12,9 @@
 #include "config/load.hpp"
 #include "daemon/cache/shared_cache_status.hpp"
 #include "daemon/catalog/catalog.hpp"
-#include "daemon/metrics/metrics.hpp"
 #include "daemon/server/doctor_handler.hpp"
 #include "daemon/server/handler.hpp"
+#include "daemon/server/status_handler.hpp"
 
 namespace grantd::daemon {
 
@@ -24,13 +25,13 @@ struct RouterParts {
   common::TimerQueue& timers;
   common::Entropy& entropy;
   common::Logger& log;
-  Metrics& metrics;
   CurrentCatalog& catalog;
   AuditLog& audit;
   ApiHandler& apis;
   Doctor& doctor;
   /// Reads the configuration again; resumes when the new one is in force or refused.
   std::function<awaitable<ReloadResult>()> reload;
+  Scrape metrics;
   /// What `/readyz` tells.
   std::function<bool()> ready;
   /// Nothing where no shared cache is configured.
@@ -53,11 +54,11 @@ class Router final : public Handler {
 /// What the address of `metrics_listen` serves: /metrics and nothing else.
 class MetricsOnlyHandler final : public Handler {
  public:
-  explicit MetricsOnlyHandler(Metrics& metrics) : metrics_(metrics) {}
+  explicit MetricsOnlyHandler(Scrape metrics) : metrics_(std::move(metrics)) {}
   awaitable<void> handle(Exchange& exchange) override;
 
  private:
-  Metrics& metrics_;
+  const Scrape metrics_;
 };
 
 }  // namespace grantd::daemon

@@ -3,14 +3,18 @@
 #include "daemon/server/status_handler.hpp"
 
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
 
 #include "common/local_api.hpp"
 #include "daemon/server/problem.hpp"
 
 namespace grantd::daemon {
 
-awaitable<void> respond_with_metrics(Exchange& exchange, Metrics& metrics) {
-  return exchange.respond({.content_type = "text/plain; version=0.0.4", .body = metrics.render()});
+awaitable<void> respond_with_metrics(Exchange& exchange, const Scrape& scrape) {
+  std::string text = co_await scrape();
+  LocalResponse response{.content_type = "text/plain; version=0.0.4", .body = std::move(text)};
+  co_await exchange.respond(std::move(response));
 }
 
 awaitable<void> respond_alive(Exchange& exchange) {

@@ -1,14 +1,17 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
-#include "daemon/metrics/metrics.hpp"
 #include "daemon/server/handler.hpp"
 
 namespace grantd::daemon {
 
+/// What `/metrics` shows at present; resumes on the loop's thread.
+using Scrape = std::function<awaitable<std::string>()>;
+
 /// `/metrics`.
-awaitable<void> respond_with_metrics(Exchange& exchange, Metrics& metrics);
+awaitable<void> respond_with_metrics(Exchange& exchange, const Scrape& scrape);
 /// `/healthz`: the loop answers, so the daemon is alive.
 awaitable<void> respond_alive(Exchange& exchange);
 /// `/readyz`.

@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <future>
+#include <string>
+
 #include "daemon/metrics/metrics.hpp"
 
 using namespace std::chrono_literals;
@@ -13,7 +16,7 @@ const grantd::common::WallTime start{1'700'000'000s + 250ms};
 
 // The value of a sample as it is written; empty where there is no such sample.
 std::string sample(Metrics& metrics, const std::string& name) {
-  const std::string text = "\n" + metrics.render();
+  const std::string text = "\n" + metrics.collect()();
   const auto begin = text.find("\n" + name + " ");
   if (begin == std::string::npos) return {};
   const auto value = begin + 1 + name.size() + 1;
@@ -52,7 +55,7 @@ TEST_CASE("metrics: tokens served are counted by client and source") {
 
 TEST_CASE("metrics: the shared cache shows zeros from the moment it is there, and then what happens") {
   Metrics metrics{start};
-  CHECK(metrics.render().find("grantd_shared_cache") == std::string::npos);
+  CHECK(metrics.collect()().find("grantd_shared_cache") == std::string::npos);
   auto& shared = metrics.shared_cache();
   CHECK(sample(metrics, "grantd_shared_cache_operations_total{operation=\"write\",result=\"refused\"}") ==
         "0");
@@ -72,7 +75,7 @@ TEST_CASE("metrics: whether the shared cache is in use is asked at each scrape")
   Metrics metrics{start};
   std::optional<bool> in_use;
   metrics.on_collect_shared_cache([&in_use] { return in_use; });
-  CHECK(metrics.render().find("grantd_shared_cache_up") == std::string::npos);
+  CHECK(metrics.collect()().find("grantd_shared_cache_up") == std::string::npos);
   in_use = true;
   CHECK(sample(metrics, "grantd_shared_cache_up") == "1");
   in_use = false;
@@ -200,6 +203,35 @@ TEST_CASE("metrics: a client's figures are asked for at each scrape and go with 
   CHECK(expires_in("c").empty());
 }
 
+TEST_CASE("metrics: what is collected is as it was then, in whatever thread it is written") {
+  Metrics metrics{start};
+  auto& client = metrics.client("a");
+  client.token_served(TokenOrigin::cache);
+  client.token_request("success", 30ms);
+  metrics.connection_opened();
+  std::future<std::string> text;
+  {
+    auto write = metrics.collect();
+    text = std::async(std::launch::async, std::move(write));
+  }
+  for (int i = 0; i < 1000; ++i) {
+    client.token_served(TokenOrigin::cache);
+    client.token_request("success", 30ms);
+    metrics.client(std::to_string(i));
+    metrics.connection_closed();
+  }
+  const std::string then = text.get();
+  for (const auto* line :
+       {"grantd_tokens_served_total{client=\"a\",source=\"cache\"} 1\n",
+        "grantd_token_requests_total{client=\"a\",result=\"success\"} 1\n",
+        "grantd_token_request_duration_seconds_bucket{client=\"a\",le=\"0.025\"} 0\n",
+        "grantd_token_request_duration_seconds_bucket{client=\"a\",le=\"0.05\"} 1\n",
+        "grantd_token_request_duration_seconds_bucket{client=\"a\",le=\"+Inf\"} 1\n",
+        "grantd_token_request_duration_seconds_sum{client=\"a\"} 0.03\n", "grantd_connections 1\n"}) {
+    CHECK(then.find(line) != std::string::npos);
+  }
+}
+
 TEST_CASE("metrics: a label value cannot break out of its quotes") {
   Metrics metrics{start};
   metrics.client("a\"} 7\nb\\").token_served(TokenOrigin::cache);
@@ -209,7 +241,7 @@ TEST_CASE("metrics: a label value cannot break out of its quotes") {
 TEST_CASE("metrics: the build tells its version, and every family says what it is") {
   Metrics metrics{start};
   CHECK(sample(metrics, "grantd_build_info{version=\"" GRANTD_VERSION "\"}") == "1");
-  const std::string text = metrics.render();
+  const std::string text = metrics.collect()();
   CHECK(text.find("# TYPE grantd_connections gauge\n") != std::string::npos);
   CHECK(text.find("# TYPE grantd_connections_opened_total counter\n") != std::string::npos);
   CHECK(text.find("# HELP grantd_connections ") != std::string::npos);

@@ -81,7 +81,7 @@ struct Processes {
             static_cast<ssize_t>(bytes.size()));
   }
   std::string withheld() {
-    const std::string text = metrics.render();
+    const std::string text = metrics.collect()();
     const std::string name = "grantd_pages_withheld_total{reason=\"not_held\"} ";
     const auto begin = text.find(name) + name.size();
     return text.substr(begin, text.find('\n', begin) - begin);

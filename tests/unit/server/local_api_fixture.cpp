@@ -9,20 +9,21 @@ namespace grantd::tests {
 LocalApiFixture::LocalApiFixture() {
   catalog.now = std::make_shared<Catalog>(
       Catalog{.clients = {}, .apis = {}, .admins = AccessPolicy::for_users({}, system_accounts())});
-  router = std::make_unique<Router>(RouterParts{.timers = server.loop.timers(),
-                                                .entropy = entropy,
-                                                .log = server.log,
-                                                .metrics = server.metrics,
-                                                .catalog = catalog,
-                                                .audit = audit,
-                                                .apis = apis,
-                                                .doctor = doctor,
-                                                .reload = [this]() -> awaitable<ReloadResult> {
-                                                  ++reloads;
-                                                  co_return reload_result;
-                                                },
-                                                .ready = [this] { return ready; },
-                                                .shared_cache = [this] { return shared_cache; }});
+  router = std::make_unique<Router>(
+      RouterParts{.timers = server.loop.timers(),
+                  .entropy = entropy,
+                  .log = server.log,
+                  .catalog = catalog,
+                  .audit = audit,
+                  .apis = apis,
+                  .doctor = doctor,
+                  .reload = [this]() -> awaitable<ReloadResult> {
+                    ++reloads;
+                    co_return reload_result;
+                  },
+                  .metrics = [this]() -> awaitable<std::string> { co_return server.metrics.collect()(); },
+                  .ready = [this] { return ready; },
+                  .shared_cache = [this] { return shared_cache; }});
   root.answer = [this](Exchange& exchange) { return router->handle(exchange); };
 }
 

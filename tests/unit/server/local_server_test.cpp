@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 double metric(ServerFixture& f, const std::string& name) {
-  const std::string text = f.metrics.render();
+  const std::string text = f.metrics.collect()();
   const auto at = text.find("\n" + name + " ");
   return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 2));
 }

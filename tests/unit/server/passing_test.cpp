@@ -25,7 +25,7 @@ struct Passing : ServerFixture {
   }
   std::string passed() { return sample("grantd_pages_passed_total"); }
   std::string sample(const std::string& name) {
-    const std::string text = metrics.render();
+    const std::string text = metrics.collect()();
     const auto begin = text.find("\n" + name + " ") + name.size() + 2;
     return text.substr(begin, text.find('\n', begin) - begin);
   }
