@@ -25,10 +25,13 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "package: about the Debian packages in build/package")
     config.addinivalue_line("markers", "bench: about tools/bench; takes both CPUs and a minute")
     config.addinivalue_line("markers", "stampede: many callers at once; also run under ThreadSanitizer")
+    config.addinivalue_line("markers", "shared_cache: about the cache that machines share; also run with Valkey")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
+        if item.path.name.startswith("test_shared_cache"):
+            item.add_marker("shared_cache")
         if item.get_closest_marker("root") and not local_http.has_root():
             item.add_marker(pytest.mark.skip(reason="needs root"))
 
