@@ -31,7 +31,7 @@ std::string state_of_files(const config::TlsSettings& settings);
 /// How connections to one server are secured: TLS 1.2 or later, the server's certificate checked against the
 /// system's store or one CA file and against the name or address that was configured, `http/1.1` by ALPN,
 /// this side's certificate where one is configured (RFC 8705). Remembers sessions, so that later connections
-/// resume them. Loop thread only.
+/// resume them. One thread at a time.
 class TlsContext : public std::enable_shared_from_this<TlsContext> {
  public:
   /// `host` is a DNS name or a literal IP address. Error: a sentence that names the CA, certificate or key
@@ -71,7 +71,7 @@ class TlsContext : public std::enable_shared_from_this<TlsContext> {
 };
 
 /// One TLS session over a non-blocking socket. Nothing here waits: an operation that cannot go on says what
-/// the socket must become. Never raises SIGPIPE. Loop thread only.
+/// the socket must become. Never raises SIGPIPE. One thread at a time.
 class TlsStream {
  public:
   ~TlsStream();

@@ -122,4 +122,9 @@ std::string token_version(std::string_view access_token) {
   return base64url_encode(std::span{digest}.first(16));
 }
 
+bool is_token_version(std::string_view text) {
+  const auto bytes = base64url_decode(text);
+  return bytes && bytes->size() == 16;
+}
+
 }  // namespace grantd::daemon

@@ -44,5 +44,7 @@ FailedExchange timed_out();
 
 /// The same for the same token string on every machine, and no help in guessing it.
 std::string token_version(std::string_view access_token);
+/// Whether it has the form of one.
+bool is_token_version(std::string_view text);
 
 }  // namespace grantd::daemon

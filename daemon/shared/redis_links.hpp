@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -17,6 +18,7 @@ struct RedisLink {
   RedisAddress address;
   std::unique_ptr<RedisConnection> connection{};  // null: none is open
   common::BootTime used{};                        // when the server answered last
+  std::uint64_t closings = 0;                     // of all, when it was taken
 
   /// What lies between may have forgotten an idle connection without a word to either end.
   static constexpr std::chrono::seconds longest_idle{25};
@@ -33,18 +35,25 @@ class RedisLinks {
   /// The one used last, or a new one.
   std::unique_ptr<RedisLink> take() {
     const std::lock_guard lock{mutex_};
-    if (idle_.empty()) return std::make_unique<RedisLink>(RedisLink{.address = {.server = server_}});
-    auto link = std::move(idle_.back());
-    idle_.pop_back();
+    std::unique_ptr<RedisLink> link;
+    if (idle_.empty()) {
+      link = std::make_unique<RedisLink>(RedisLink{.address = {.server = server_}});
+    } else {
+      link = std::move(idle_.back());
+      idle_.pop_back();
+    }
+    link->closings = closings_;
     return link;
   }
   void give_back(std::unique_ptr<RedisLink> link) {
     const std::lock_guard lock{mutex_};
+    if (link->closings != closings_) link->connection.reset();
     if (idle_.size() < most_idle) idle_.push_back(std::move(link));
   }
-  /// Closes what is open here.
+  /// Closes what is open here, and what is in use once it is given back.
   void close_all() {
     const std::lock_guard lock{mutex_};
+    ++closings_;
     for (const auto& link : idle_) link->connection.reset();
   }
 
@@ -54,6 +63,7 @@ class RedisLinks {
   const config::RedisServer server_;
   std::shared_ptr<x509_store_st> trusted_;  // kept for every connection to come
   std::mutex mutex_;
+  std::uint64_t closings_ = 0;                   // guarded by the mutex
   std::deque<std::unique_ptr<RedisLink>> idle_;  // guarded by the mutex; the one used last at the back
 };
 

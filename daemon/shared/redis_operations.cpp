@@ -24,10 +24,15 @@ constexpr std::string_view put_script =
 constexpr std::string_view extend_script =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end "
     "return 0";
+// As SET with NX, but for a mark.
+constexpr std::string_view lease_over_mark_script =
+    "if redis.pcall('GET', KEYS[1]) == ARGV[3] then "
+    "return redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end "
+    "return redis.pcall('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])";
 // What is full takes no mark, but deletes.
 constexpr std::string_view mark_script =
     "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end "
-    "local set = redis.pcall('SET', KEYS[1], '-', 'PX', ARGV[2]) "
+    "local set = redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[2]) "
     "if set.err then redis.call('DEL', KEYS[1]) end "
     "return 1";
 constexpr std::string_view erase_script =
@@ -42,13 +47,11 @@ RedisFailure unexpected_reply() {
 constexpr std::int64_t no_end = -1;
 // One byte more than an entry may have shows that it has too many.
 const std::string last_byte = std::to_string(largest_entry);
-// In place of a holder, see mark_script.
-constexpr std::string_view in_vain_mark = "-";
 
 RedisOperation<bool> change_lease(std::string_view script, const LeaseOrder& order) {
   RedisOperation<bool> operation;
-  operation.commands.add(
-      {"EVAL", script, "1", order.name, order.holder, std::to_string(order.duration.count())});
+  operation.commands.add({"EVAL", script, "1", order.name, order.holder,
+                          std::to_string(order.duration.count()), SharedStore::mark});
   operation.read = [](std::span<RedisReply> replies) -> RedisOutcome<bool> {
     const RedisReply& reply = replies.front();
     if (reply.is(ReplyKind::error)) return {.failure = refused_by_redis(reply.text)};
@@ -88,7 +91,8 @@ RedisOutcome<StoredEntries> read_look_ups(std::span<RedisReply> replies) {
   return outcome;
 }
 
-// The holder is asked for because an earlier try, whose answer was lost, may have got the lease.
+// The holder is asked for because an earlier try, whose answer was lost, may have got the lease, and to tell
+// one that failed from one that died.
 RedisOutcome<Leased> read_lease(const LeaseOrder& order, std::span<RedisReply> replies) {
   const RedisReply& set = replies[0];
   const RedisReply& holder = replies[1];
@@ -101,8 +105,8 @@ RedisOutcome<Leased> read_lease(const LeaseOrder& order, std::span<RedisReply> r
   auto looked = read_look_ups(replies.subspan(3));
   if (!looked.value) return {.failure = std::move(looked.failure)};
   return {.value = Leased{.got = got,
-                          .in_vain = holder.is(ReplyKind::text) && holder.text == in_vain_mark,
                           .usurped = usurped,
+                          .holder = holder.is(ReplyKind::text) ? holder.text : std::string{},
                           .entries = *std::move(looked.value)},
           .failure = std::move(looked.failure)};
 }
@@ -118,9 +122,16 @@ RedisOperation<StoredEntries> redis_look_up(const std::vector<std::string>& name
 RedisOperation<Leased> redis_lease(const LeaseOrder& order, const std::vector<std::string>& names) {
   RedisOperation<Leased> operation{
       .read = [order](std::span<RedisReply> replies) { return read_lease(order, replies); }};
+  const std::string duration = std::to_string(order.duration.count());
+  if (order.over_mark) {
+    operation.commands.add(
+        {"EVAL", lease_over_mark_script, "1", order.name, order.holder, duration, SharedStore::mark});
+  } else {
+    operation.commands.add({"SET", order.name, order.holder, "NX", "PX", duration});
+  }
+  // One byte more than a holder over a mark has.
   operation.commands.add(
-      {"SET", order.name, order.holder, "NX", "PX", std::to_string(order.duration.count())});
-  operation.commands.add({"GETRANGE", order.name, "0", std::to_string(order.holder.size())});
+      {"GETRANGE", order.name, "0", std::to_string(order.holder.size() + SharedStore::mark.size())});
   operation.commands.add({"PTTL", order.name});
   add_look_ups(operation.commands, names);
   return operation;

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "daemon/shared/shared_eviction.hpp"
+
 namespace grantd::daemon {
 
 namespace {
@@ -41,6 +43,11 @@ std::shared_ptr<const SealingKeys> SharedCache::keys() {
                        {{"detail", key_error_ + "; until then this machine shares no token"}});
   }
   return nullptr;
+}
+
+void SharedCache::forgive(const std::string& version) {
+  refused().forgive(version);
+  for (const auto& eviction : parts_.memory.evictions) eviction->forgive(version);
 }
 
 void SharedCache::report(std::string_view client, const std::string& name, std::string_view reason) {

@@ -56,6 +56,12 @@ class SharedCache {
   RefusedVersions& refused() const { return parts_.memory.refused; }
   DroppedVariants& dropped() const { return parts_.memory.dropped; }
 
+  /// The server itself gave this token once more.
+  void forgive(const std::string& version);
+  /// Another one takes its place: what is under way ends with it, but nothing more is deleted.
+  void retire() { retired_ = true; }
+  bool is_retired() const { return retired_; }
+
   /// An entry that is none: counted, and logged once for each name and reason.
   void report(std::string_view client, const std::string& name, std::string_view reason);
 
@@ -66,6 +72,7 @@ class SharedCache {
   const SharedParts parts_;
   KeptCredential<std::shared_ptr<const SealingKeys>> keys_;
   std::string key_error_;
+  bool retired_ = false;
   std::set<std::string> reported_;
 };
 

@@ -23,6 +23,7 @@ void SharedCaching::configure(const config::CacheSettings& settings) {
   // Whoever they wait for writes to another store from now on, or to none.
   for (const auto& flight : std::set{memory_.under_way}) flight->stop_waiting();
   memory_.evictions.clear();
+  if (cache_) cache_->retire();
   cache_.reset();
   store_.reset();
   if (!settings.shared) return;

@@ -1,5 +1,5 @@
 // What the store could not delete it may give to other machines for as long as the token lives. What they
-// wrote after the drop is theirs and stays.
+// asked for after the drop is theirs and stays.
 #include "daemon/shared/shared_eviction.hpp"
 
 #include <algorithm>
@@ -22,6 +22,8 @@ constexpr std::chrono::hours longest_trial{24};
 // yet; and a server that was stopped may read what was sent to it before only after it has answered something
 // newer.
 constexpr int enough_looks = 4;
+// Of the times that a store is told and tells.
+constexpr std::chrono::milliseconds rounding{5};
 
 }  // namespace
 
@@ -64,6 +66,7 @@ void SharedEviction::take_over() {
   for (Target& target : targets_) mine.emplace(target.name, &target);
   auto& evictions = cache_->parts().memory.evictions;
   for (const auto& earlier : evictions) {
+    if (earlier->cache_ != cache_) continue;
     std::erase_if(earlier->targets_, [&mine](const Target& target) {
       const auto found = mine.find(target.name);
       if (found == mine.end()) return false;
@@ -77,7 +80,8 @@ void SharedEviction::take_over() {
 }
 
 void SharedEviction::look() {
-  if (!cache_->store().available()) return pause();
+  if (cache_->parts().timers.now() >= given_up_) return end();
+  if (!cache_->store().available()) return timer_.arm_after(first_wait);
   const auto judged = [weak = weak_from_this(), asked = targets_](std::optional<StoredEntries> entries) {
     const auto self = weak.lock();
     if (!self) return;
@@ -93,22 +97,34 @@ void SharedEviction::judge(const std::vector<Target>& asked, const StoredEntries
   for (std::size_t i = 0; i < entries.size() && i < asked.size(); ++i) {
     if (!entries[i] || !still.contains(asked[i].name)) continue;
     left = left || entries[i]->withheld;
-    if (entries[i]->withheld || !must_go(asked[i], entries[i]->bytes)) continue;
+    if (entries[i]->withheld || !must_go(asked[i], *entries[i])) continue;
     cache_->store().erase_if(asked[i].name, entries[i]->bytes);
     left = true;
   }
   looks_ = left ? 0 : looks_ + 1;
   if (looks_ == 1) pause_ = first_wait;
-  if (looks_ < enough_looks && cache_->parts().timers.now() < given_up_) return pause();
-  cache_->parts().memory.evictions.erase(shared_from_this());
+  if (looks_ < enough_looks) return pause();
+  end();
 }
 
-bool SharedEviction::must_go(const Target& target, const std::string& bytes) const {
-  const auto entry = open_entry(bytes, (*keys_)[target.key], target.name);
+void SharedEviction::end() { cache_->parts().memory.evictions.erase(shared_from_this()); }
+
+// An entry ends in the store when its token does, so that its lifetime and what is left of it tell when it
+// was asked for without any other machine's clock.
+bool SharedEviction::must_go(const Target& target, const StoredEntry& stored) const {
+  const auto entry = open_entry(stored.bytes, (*keys_)[target.key], target.name);
   if (!entry) return false;
+  const auto& timers = cache_->parts().timers;
+  const auto age = stored.left
+                       ? entry->lifetime - *stored.left
+                       : std::chrono::floor<std::chrono::milliseconds>(timers.wall_now() - entry->issued);
   const std::string version = token_version(entry->access_token.reveal());
-  return entry->issued < target.dropped || target.refused.contains(version) ||
-         cache_->refused().has(version, cache_->parts().timers.now());
+  return timers.now() - age + rounding < target.dropped || target.refused.contains(version) ||
+         cache_->refused().has(version, timers.now());
+}
+
+void SharedEviction::forgive(const std::string& version) {
+  for (Target& target : targets_) target.refused.erase(version);
 }
 
 void SharedEviction::pause() {

@@ -19,8 +19,8 @@ class SharedEviction final : public std::enable_shared_from_this<SharedEviction>
   struct Target {
     std::string name{};
     std::size_t key = 0;  // of `keys`, that its entry is sealed with
-    /// What was issued before goes; of the rest only what must not come back.
-    common::WallTime dropped = common::WallTime::min();
+    /// What was asked for before goes; of the rest only what must not come back.
+    common::BootTime dropped = common::BootTime::min();
     /// Versions that callers say were refused, whether or not more is known of them.
     std::set<std::string> refused{};
   };
@@ -34,6 +34,8 @@ class SharedEviction final : public std::enable_shared_from_this<SharedEviction>
   /// after that attempt, however it ended.
   void begin(TokenFetcher::Dropped done);
   void begin();
+  /// The server itself gave this token once more.
+  void forgive(const std::string& version);
 
  private:
   /// What an earlier one has to do under its names is this one's from now on.
@@ -41,8 +43,9 @@ class SharedEviction final : public std::enable_shared_from_this<SharedEviction>
   void look();
   /// Of what was looked up: `asked` is what the targets were then.
   void judge(const std::vector<Target>& asked, const StoredEntries& entries);
-  bool must_go(const Target& target, const std::string& bytes) const;
+  bool must_go(const Target& target, const StoredEntry& stored) const;
   void pause();
+  void end();
   std::vector<std::string> names() const;
 
   const std::shared_ptr<SharedCache> cache_;

@@ -12,7 +12,7 @@ namespace grantd::daemon {
 
 namespace {
 
-constexpr std::size_t most_at_a_time = 64;
+constexpr std::size_t most_at_a_time = 16;
 
 }  // namespace
 
@@ -59,16 +59,15 @@ void SharedFetcher::drop(std::vector<DroppedToken> tokens, Dropped done) {
   }
   const auto keys = cache_->keys();
   const auto identity = keys ? identity_->current() : std::nullopt;
-  if (!identity) return done();
-  // Few at a time: none holds up what callers wait for.
+  if (!identity || cache_->is_retired()) return done();
+  // In small pieces: what callers wait for may come in between, and no answer is large.
   const std::shared_ptr<Dropped> when_all{new Dropped{std::move(done)}, [](Dropped* one) {
                                             std::unique_ptr<Dropped> { one } -> operator()();
                                           }};
   std::vector<SharedEviction::Target> targets;
   for (const DroppedToken& token : tokens) {
     const auto names = entry_names(cache_->prefix(), *keys, *identity, token.variant);
-    std::ranges::move(SharedEviction::targets(names, {.dropped = timers.wall_now()}),
-                      std::back_inserter(targets));
+    std::ranges::move(SharedEviction::targets(names, {.dropped = timers.now()}), std::back_inserter(targets));
     if (targets.size() < most_at_a_time && &token != &tokens.back()) continue;
     std::make_shared<SharedEviction>(cache_, std::exchange(targets, {}), keys)
         ->begin([all = std::shared_ptr{when_all}]() mutable { all.reset(); });

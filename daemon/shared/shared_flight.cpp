@@ -28,11 +28,14 @@ constexpr milliseconds longest_pause{100};
 constexpr milliseconds clock_difference{30'000};
 constexpr milliseconds shortest_life{1000};
 constexpr int most_writes = 3;
+// Of versions that callers say were refused, and of names where they are still to be looked for.
+constexpr std::size_t most_claimed = 64;
+constexpr std::size_t most_evictions = 4096;
 
 std::string random_name(common::Entropy& entropy) {
   std::array<std::byte, 16> bytes{};
   entropy.fill(bytes);
-  return base64url_encode(bytes);
+  return "h" + base64url_encode(bytes);
 }
 
 }  // namespace
@@ -73,11 +76,11 @@ void SharedFlight::look_up() {
 void SharedFlight::try_lease(common::BootTime since) {
   state_ = State::looking;
   if (holder_.empty()) holder_ = random_name(cache_->parts().entropy);
-  const auto answered = [weak = weak_from_this()](std::optional<Leased> leased) {
+  const auto answered = [weak = weak_from_this(), since](std::optional<Leased> leased) {
     const auto self = weak.lock();
     if (!self) return;
     if (!leased) return self->state_ == State::looking ? self->ask_server() : void();
-    self->judge_lease(*std::move(leased));
+    self->judge_lease(*std::move(leased), since);
   };
   cache_->store().lease(lease(), names_, since, answered,
                         [weak = weak_from_this(), cache = cache_, order = lease()] {
@@ -95,16 +98,27 @@ bool SharedFlight::adopt_lease() {
 
 // After a request that has failed, or brought what cannot be shared, the next would do no better: those who
 // wait ask at once and without a lease, or they would go one after the other. After a holder that died the
-// first of them has the lease, and the others wait for that one.
-void SharedFlight::judge_lease(Leased leased) {
+// first of them has the lease, and the others wait for that one. Whoever comes after a failure begins anew.
+void SharedFlight::judge_lease(Leased leased, common::BootTime since) {
   if (state_ != State::looking) {  // it was told to wait no longer
     if (leased.got) cache_->store().release(lease(), false);
     return;
   }
   leased_ = leased.got;
   if (take(leased.entries)) return;
-  if (leased.got || leased.in_vain || leased.usurped || now() >= wait_until_) return ask_server();
+  if (leased.got || leased.usurped || now() >= wait_until_ || was_in_vain(leased.holder)) return ask_server();
+  if (leased.holder == SharedStore::mark) {
+    if (std::exchange(over_mark_, true)) return ask_server();  // where marks stay, leases are of no use
+    holder_.insert(0, SharedStore::mark);
+    return try_lease(since);
+  }
+  if (!leased.holder.empty()) awaited_ = std::move(leased.holder);
   pause();
+}
+
+// One that took the place of a mark shows that there was one.
+bool SharedFlight::was_in_vain(const std::string& holder) const {
+  return !awaited_.empty() && holder != awaited_ && holder.starts_with(SharedStore::mark);
 }
 
 void SharedFlight::stop_waiting() {
@@ -155,7 +169,8 @@ void SharedFlight::land(FetchResult result) {
     return answer(std::move(result));
   }
   result->term = TokenGrant::Term{asked_, asked_ + std::max(result->lifetime, std::chrono::seconds{0})};
-  cache_->refused().forgive(result->version);
+  granted_version_ = result->version;
+  cache_->forgive(granted_version_);
   if (!private_ && result->version == found_version_)
     cache_->dropped().forgive(order_.client, order_.variant);
   write(*result);
@@ -206,7 +221,7 @@ void SharedFlight::put(std::string expected) {
         const auto self = weak.lock();
         if (!self) return;
         // Dropped while it was on its way: whichever came first, it is gone now.
-        if (self->private_) self->cache_->store().erase(self->names_, [] {});
+        if (self->private_) self->cache_->store().erase_if(self->names_.front(), self->sealed_);
         if (!self->private_ && outcome && *outcome)
           return self->judge_what_is_in_the_way(**std::move(outcome));
         const bool refused = self->cache_->refused().has(self->sealed_version_, self->now());
@@ -241,13 +256,18 @@ void SharedFlight::leave(bool in_vain) {
 }
 
 // It may stand there by an earlier write, or come yet, by one that a server which was stopped has not read.
+// What callers say is taken as far as it may be true, and no more of it than is needed.
 void SharedFlight::drop_refused() {
   const FetchWish& wish = *order_.wish;
-  const bool any = wish.rejected || !wish.refused.empty() || cache_->refused().has(sealed_version_, now());
-  if (!any) return;
-  std::make_shared<SharedEviction>(cache_, SharedEviction::targets(names_, {.refused = wish.refused}),
-                                   order_.keys)
-      ->begin();
+  SharedEviction::Target target;
+  for (const std::string& version : wish.refused) {
+    if (version != granted_version_ && is_token_version(version) && target.refused.size() < most_claimed)
+      target.refused.insert(version);
+  }
+  const bool any = wish.rejected || !target.refused.empty() || cache_->refused().has(sealed_version_, now());
+  const bool room = cache_->parts().memory.evictions.size() < most_evictions;
+  if (!any || !room || cache_->is_retired()) return;
+  std::make_shared<SharedEviction>(cache_, SharedEviction::targets(names_, target), order_.keys)->begin();
 }
 
 void SharedFlight::answer(FetchResult result) {
@@ -353,7 +373,7 @@ TokenGrant SharedFlight::grant_of(Candidate candidate) const {
 }
 
 LeaseOrder SharedFlight::lease() const {
-  return {.name = lease_name_, .holder = holder_, .duration = lease_duration};
+  return {.name = lease_name_, .holder = holder_, .duration = lease_duration, .over_mark = over_mark_};
 }
 
 }  // namespace grantd::daemon

@@ -56,9 +56,11 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   void look_up();
   /// `since`: when whoever waits began to wait for the store.
   void try_lease(common::BootTime since);
-  void judge_lease(Leased leased);
+  void judge_lease(Leased leased, common::BootTime since);
   /// One that came when it was no longer waited for. False: it is of no use.
   bool adopt_lease();
+  /// Whether the one that was waited for has brought nothing.
+  bool was_in_vain(const std::string& holder) const;
   void pause();
   void ask_server();
   void land(FetchResult result);
@@ -95,6 +97,8 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   const std::string lease_name_;
   const common::BootTime wait_until_;
   std::string holder_{};
+  bool over_mark_ = false;
+  std::string awaited_{};  // the holder that is waited for; empty: none was met
   common::Timer timer_;
 
   enum class State { looking, pausing, asking, writing } state_ = State::looking;
@@ -110,6 +114,7 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   std::set<std::pair<std::size_t, std::string_view>> reported_{};  // by key
   std::string sealed_{};                                           // what is being written
   std::string sealed_version_{};
+  std::string granted_version_{};
   TokenGrant::Term sealed_term_{};
   int writes_ = 0;
 };

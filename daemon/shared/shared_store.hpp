@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/clock.hpp"
@@ -25,16 +26,18 @@ using StoredEntries = std::vector<std::optional<StoredEntry>>;
 /// For how long nobody else should make what is missing.
 struct LeaseOrder {
   std::string name{};
-  std::string holder{};  // random
+  std::string holder{};  // random, and not with a mark at its beginning but for `over_mark`
   std::chrono::milliseconds duration{0};
+  /// It may take the place of a mark; `holder` then begins with one.
+  bool over_mark = false;
 };
 
 struct Leased {
   bool got = false;
-  /// Whoever had it last ended it without an entry, a moment ago.
-  bool in_vain = false;
   /// Somebody has it for longer than was ordered, or for ever: nobody who keeps to the rules.
   bool usurped = false;
+  /// Who has it, where the store says so; or a mark.
+  std::string holder{};
   /// As they were once the lease was decided about.
   StoredEntries entries{};
 };
@@ -72,6 +75,7 @@ class SharedStore {
   /// that stays for `mark_duration`, or they could not tell it from a holder that died.
   virtual void release(LeaseOrder order, bool in_vain) = 0;
   static constexpr std::chrono::milliseconds mark_duration{300};
+  static constexpr std::string_view mark = "-";
   virtual void put(PutOrder order, Done<InTheWay> done) = 0;
   /// Takes away what stands under the name, if that is `bytes`. Nobody waits for it.
   virtual void erase_if(std::string name, std::string bytes) = 0;

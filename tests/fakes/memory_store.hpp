@@ -36,7 +36,7 @@ struct SharedNames {
   /// Entries, and leases that somebody holds.
   std::ptrdiff_t count() const {
     return std::ranges::count_if(values, [this](const auto& one) {
-      return one.second.bytes != "-" && timers.now() < one.second.expires;
+      return one.second.bytes != daemon::SharedStore::mark && timers.now() < one.second.expires;
     });
   }
 
@@ -67,13 +67,11 @@ class MemoryStore final : public daemon::SharedStore {
     }
     later("lease", std::move(done), [this, order = std::move(order), names = std::move(names)] {
       const auto there = names_.find(order.name);
-      const bool got = there == names_.values.end();
+      const bool got = there == names_.values.end() || (order.over_mark && there->second.bytes == mark);
       const bool usurped = !got && there->second.expires > names_.timers.now() + order.duration;
       if (got) set(order.name, order.holder, order.duration);
-      return daemon::Leased{.got = got,
-                            .in_vain = names_.bytes(order.name) == "-",
-                            .usurped = usurped,
-                            .entries = entries(names)};
+      return daemon::Leased{
+          .got = got, .usurped = usurped, .holder = names_.bytes(order.name), .entries = entries(names)};
     });
   }
   void extend(daemon::LeaseOrder order) override {
@@ -82,7 +80,7 @@ class MemoryStore final : public daemon::SharedStore {
   void release(daemon::LeaseOrder order, bool in_vain) override {
     if (!up || names_.bytes(order.name) != order.holder) return;
     names_.values.erase(order.name);
-    if (in_vain) set(order.name, "-", mark_duration);
+    if (in_vain) set(order.name, std::string{mark}, mark_duration);
   }
   void put(daemon::PutOrder order, Done<daemon::InTheWay> done) override {
     later("put", std::move(done), [this, order = std::move(order)]() -> daemon::InTheWay {

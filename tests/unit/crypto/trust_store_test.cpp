@@ -1,16 +1,20 @@
 #include "daemon/crypto/trust_store.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "common/unique_fd.hpp"
 #include "daemon/crypto/openssl.hpp"
 
 using namespace grantd;
@@ -75,4 +79,17 @@ TEST_CASE("trust store: a file without a certificate is refused by name") {
   const auto none = daemon::trust_store("/dev/null");
   REQUIRE_FALSE(none);
   CHECK(none.error().starts_with("tls_ca_file /dev/null cannot be used: "));
+}
+
+TEST_CASE("trust store: a file that takes its time holds nobody up who names another") {
+  const AuthorityFile file;
+  const std::string slow = file.path.string() + "-slow";
+  REQUIRE(::mkfifo(slow.c_str(), 0600) == 0);
+  auto reading = std::async(std::launch::async, [&slow] { return daemon::trust_store(slow).has_value(); });
+  common::UniqueFd begun{::open(slow.c_str(), O_WRONLY | O_CLOEXEC)};  // once it is opened for reading
+  CHECK(daemon::trust_store(file.path));
+  CHECK(reading.wait_for(std::chrono::seconds{0}) == std::future_status::timeout);
+  begun.reset();
+  CHECK_FALSE(reading.get());
+  std::filesystem::remove(slow);
 }

@@ -116,7 +116,7 @@ TEST_CASE("lease: when a holder leaves nothing, all who waited ask at once") {
   CHECK(f.names.count() == 0);  // and no lease is left for others to wait for
 }
 
-TEST_CASE("lease: whoever comes just after a request that failed waits for nobody either") {
+TEST_CASE("lease: nobody waits for a second holder after a request that failed") {
   Fleet f;
   Machine c{f.time, f.names, f.entropy};
   f.a.ask();
@@ -257,4 +257,26 @@ TEST_CASE("lease: a while after a request that failed there is one again") {
   f.pass(100ms);
   CHECK(f.a.server->requests == 2);
   CHECK(f.b.server->requests == 0);
+}
+
+TEST_CASE("lease: of those who come just after a request that failed, one asks and the others wait for it") {
+  Fleet f;
+  f.a.ask();
+  f.a.server->fail(daemon::FetchError::Memory::none, common::ErrorCode::token_request_rejected);
+  Machine c{f.time, f.names, f.entropy};
+  for (Machine* machine : {&f.b, &c}) machine->ask();
+  f.pass(100ms, {&f.b, &c});
+  CHECK(f.b.server->requests == 1);
+  CHECK(c.server->requests == 0);
+  SUBCASE("until it brings a token") {
+    f.b.succeed("t");
+    f.pass(105ms, {&c});
+    CHECK(c.take() == "t shared");
+    CHECK(f.names.count() == 1);
+  }
+  SUBCASE("until it fails as well") {
+    f.b.server->fail(daemon::FetchError::Memory::none, common::ErrorCode::token_request_rejected);
+    f.pass(105ms, {&c});
+    CHECK(c.server->requests == 1);
+  }
 }

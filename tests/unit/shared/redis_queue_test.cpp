@@ -251,6 +251,25 @@ TEST_CASE("redis queue: after an answer of a replica the address is asked for it
   }
 }
 
+TEST_CASE("redis queue: a connection that was in use when all were closed is not kept") {
+  Served s;
+  const auto first = s.ask();
+  const auto peer = s.accept();
+  CHECK(hear(peer, ping.size()) == ping);
+  s.links->close_all();
+  say(peer, "+PONG\r\n");
+  CHECK_FALSE(first.failure());
+  const auto second = s.ask();
+  const auto next = s.accept();
+  CHECK(hear(next, ping.size()) == ping);
+  say(next, "+PONG\r\n");
+  CHECK_FALSE(second.failure());
+  const auto third = s.ask();
+  CHECK(hear(next, ping.size()) == ping);
+  say(next, "+PONG\r\n");
+  CHECK_FALSE(third.failure());
+}
+
 TEST_CASE("redis queue: abandoned, it begins nothing more, and its worker's place is free") {
   Served s;
   const auto first = s.ask();

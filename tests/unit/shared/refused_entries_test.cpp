@@ -246,3 +246,30 @@ TEST_CASE("refused entries: a replacement of what was rejected while the store w
   f.a.ask();
   CHECK(f.a.answers.back() == "v shared");
 }
+
+TEST_CASE("refused entries: a token that a caller says was refused, and the server gives again, stays") {
+  Fleet f;
+  f.b.ask();
+  f.b.succeed("t");
+  SUBCASE("while the store is there") {}
+  SUBCASE("though another was looked for meanwhile") {
+    f.a.store->up = false;
+    f.a.ask({.refused = {version("t")}});
+    f.a.succeed("u");
+    f.a.ask({.refused = {version("u")}});
+  }
+  if (f.a.server->requests == 0) f.a.ask({.refused = {version("t")}});
+  f.a.succeed("t");
+  f.a.store->up = true;
+  f.pass(10s, {&f.a});
+  CHECK(f.names.count() == 1);
+  CHECK(f.a.memory.evictions.empty());
+}
+
+TEST_CASE("refused entries: what cannot be a version is not looked for") {
+  Fleet f;
+  f.a.store->up = false;
+  f.a.ask({.refused = {std::string(30'000, 'x'), "", "no-version"}});
+  f.a.succeed("t");
+  CHECK(f.a.memory.evictions.empty());
+}

@@ -147,3 +147,55 @@ TEST_CASE("shared eviction: a drop while the token is being written takes it awa
   CHECK(f.names.count() == 0);
   CHECK(f.a.memory.under_way.empty());
 }
+
+TEST_CASE("shared eviction: what another machine asked for after a drop stays, however wrong its clock is") {
+  Fleet f;
+  f.a.fetcher.drop({{.variant = {}}}, [] {});
+  f.pass(500ms, {&f.a});
+  const auto wall = f.time.clock.wall_now();
+  f.time.clock.set_wall(wall - 20s);
+  f.b.ask();
+  f.b.succeed("t");
+  f.time.clock.set_wall(wall);
+  f.pass(10s, {&f.a});
+  CHECK(f.names.count() == 1);
+  CHECK(f.a.memory.evictions.empty());
+}
+
+TEST_CASE("shared eviction: a write that is answered after a drop takes away nothing but itself") {
+  Fleet f;
+  f.a.ask();
+  f.a.server->succeed("t");
+  f.a.fetcher.drop({{.variant = {}}}, [] {});
+  f.time.advance(100ms);
+  f.b.ask({.forced = true});
+  f.b.succeed("u");
+  f.a.store->settle();  // and u is in its way
+  CHECK(f.names.count() == 1);
+}
+
+TEST_CASE("shared eviction: one that cannot be done within a day is given up") {
+  Fleet f;
+  f.a.store->up = false;
+  f.a.fetcher.drop({{.variant = {}}}, [] {});
+  f.time.advance(23h);
+  CHECK(f.a.memory.evictions.size() == 1);
+  f.time.advance(2h);
+  CHECK(f.a.memory.evictions.empty());
+}
+
+TEST_CASE("shared eviction: a cache that another has taken the place of begins none") {
+  Fleet f;
+  f.a.ask();
+  f.a.succeed("t");
+  f.a.ask({.refused = {version("t")}});
+  f.a.store->up = false;
+  f.a.cache->retire();
+  f.a.succeed("u");
+  CHECK(f.a.take() == "t");
+  CHECK(f.a.take() == "u");
+  bool told = false;
+  f.a.fetcher.drop({{.variant = {}}}, [&told] { told = true; });
+  CHECK(told);
+  CHECK(f.a.memory.evictions.empty());
+}
