@@ -11,6 +11,7 @@
 #include "daemon/app/catalog_builder.hpp"
 #include "daemon/app/endpoint_doctor.hpp"
 #include "daemon/app/known_accounts.hpp"
+#include "daemon/app/scrapes.hpp"
 #include "daemon/http/httplib_transport.hpp"
 #include "daemon/kept/kept_tokens.hpp"
 #include "daemon/loop/await_done.hpp"
@@ -63,7 +64,6 @@ struct App::State {
   void reload(std::move_only_function<void(const ReloadResult&)> done);
   void reload_for_signal();
   awaitable<ReloadResult> reload_for_caller();
-  awaitable<std::string> scrape();
   std::string status() const;
   void feed_watchdog();
   void stop();
@@ -79,8 +79,8 @@ struct App::State {
                   abandoned_worker_limit};  // of APIs' names, so that these never wait for the others
   Workers shared_workers{RedisQueue::most_pumps,
                          abandoned_shared_limit};  // so that the shared cache never waits for anything else
-  Workers scrapers{1, 0};                          // so that a scrape holds nobody up, nor is held up
   Metrics metrics{parts.clock.wall_now()};
+  Scrapes scrapes{loop, metrics};
   HttplibTransport transport{loop, workers, parts.clock};
   EndpointParts endpoint{loop.timers(), parts.entropy, transport, parts.log};
   KeptTokens kept_tokens{parts.log};
@@ -104,10 +104,10 @@ struct App::State {
                  .apis = proxy,
                  .doctor = doctor,
                  .reload = [this] { return reload_for_caller(); },
-                 .metrics = [this] { return scrape(); },
+                 .metrics = [this] { return scrapes.next(); },
                  .ready = [this] { return ready(); },
                  .shared_cache = [this] { return shared.status(); }}};
-  MetricsOnlyHandler metrics_only{[this] { return scrape(); }};
+  MetricsOnlyHandler metrics_only{[this] { return scrapes.next(); }};
   LocalServer server{
       {.loop = loop, .metrics = metrics, .log = parts.log, .is_admin = [this](const PeerIdentity& peer) {
          return is_admin(peer);
@@ -253,14 +253,6 @@ awaitable<ReloadResult> App::State::reload_for_caller() {
   co_return result;
 }
 
-awaitable<std::string> App::State::scrape() {
-  return await_done<std::string>([this](auto done) {
-    scrapers.run([this, render = metrics.collect(), done = std::move(done)]() mutable {
-      loop.post([text = render(), done = std::move(done)]() mutable { done(std::move(text)); });
-    });
-  });
-}
-
 void App::State::stop() {
   if (std::exchange(stopping, true)) return;
   notifier.stopping("Finishing the requests under way");
@@ -324,7 +316,7 @@ std::expected<void, std::string> App::run(Configuration configuration) {
 
 bool App::threads_ended() const {
   return state_->workers.idle() && state_->lookups.idle() && state_->shared_workers.idle() &&
-         state_->scrapers.idle() && state_->accounts.idle();
+         state_->scrapes.idle() && state_->accounts.idle();
 }
 
 }  // namespace grantd::daemon

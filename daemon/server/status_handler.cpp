@@ -12,8 +12,8 @@
 namespace grantd::daemon {
 
 awaitable<void> respond_with_metrics(Exchange& exchange, const Scrape& scrape) {
-  std::string text = co_await scrape();
-  LocalResponse response{.content_type = "text/plain; version=0.0.4", .body = std::move(text)};
+  auto text = co_await scrape();
+  LocalResponse response{.content_type = "text/plain; version=0.0.4", .shared_body = std::move(text)};
   co_await exchange.respond(std::move(response));
 }
 

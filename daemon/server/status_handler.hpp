@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "daemon/server/handler.hpp"
@@ -8,7 +9,7 @@
 namespace grantd::daemon {
 
 /// What `/metrics` shows at present; resumes on the loop's thread.
-using Scrape = std::function<awaitable<std::string>()>;
+using Scrape = std::function<awaitable<std::shared_ptr<const std::string>>()>;
 
 /// `/metrics`.
 awaitable<void> respond_with_metrics(Exchange& exchange, const Scrape& scrape);

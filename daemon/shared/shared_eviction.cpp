@@ -24,6 +24,8 @@ constexpr std::chrono::hours longest_trial{24};
 constexpr int enough_looks = 4;
 // Of the times that a store is told and tells.
 constexpr std::chrono::milliseconds rounding{5};
+// Of a write, and of an answer.
+constexpr std::chrono::seconds longest_delay{2};
 
 }  // namespace
 
@@ -70,8 +72,11 @@ void SharedEviction::take_over() {
     std::erase_if(earlier->targets_, [&mine](const Target& target) {
       const auto found = mine.find(target.name);
       if (found == mine.end()) return false;
-      found->second->dropped = std::max(found->second->dropped, target.dropped);
-      found->second->refused.insert(target.refused.begin(), target.refused.end());
+      Target& taker = *found->second;
+      taker.dropped = std::max(taker.dropped, target.dropped);
+      for (const std::string& version : target.refused) {
+        if (taker.refused.size() < most_claimed) taker.refused.insert(version);
+      }
       return true;
     });
   }
@@ -109,17 +114,20 @@ void SharedEviction::judge(const std::vector<Target>& asked, const StoredEntries
 
 void SharedEviction::end() { cache_->parts().memory.evictions.erase(shared_from_this()); }
 
-// An entry ends in the store when its token does, so that its lifetime and what is left of it tell when it
-// was asked for without any other machine's clock.
+// An entry ends in the store when its token does, so that its lifetime and what is left of it tell its age
+// without any other machine's clock: too low by as much as the write and this answer took. Where clocks agree
+// but for such a delay, they tell it better.
 bool SharedEviction::must_go(const Target& target, const StoredEntry& stored) const {
   const auto entry = open_entry(stored.bytes, (*keys_)[target.key], target.name);
   if (!entry) return false;
   const auto& timers = cache_->parts().timers;
-  const auto age = stored.left
-                       ? entry->lifetime - *stored.left
-                       : std::chrono::floor<std::chrono::milliseconds>(timers.wall_now() - entry->issued);
+  auto age = std::chrono::floor<std::chrono::milliseconds>(timers.wall_now() - entry->issued);
+  if (const auto& left = stored.left) {
+    const auto least = entry->lifetime - *left - rounding;
+    if (age < least || age > least + longest_delay) age = least;
+  }
   const std::string version = token_version(entry->access_token.reveal());
-  return timers.now() - age + rounding < target.dropped || target.refused.contains(version) ||
+  return timers.now() - age < target.dropped || target.refused.contains(version) ||
          cache_->refused().has(version, timers.now());
 }
 

@@ -16,12 +16,13 @@ namespace grantd::daemon {
 /// one has not been able to do under the same names. Owned by SharedMemory until its end. Loop thread only.
 class SharedEviction final : public std::enable_shared_from_this<SharedEviction> {
  public:
+  static constexpr std::size_t most_claimed = 64;
   struct Target {
     std::string name{};
     std::size_t key = 0;  // of `keys`, that its entry is sealed with
     /// What was asked for before goes; of the rest only what must not come back.
     common::BootTime dropped = common::BootTime::min();
-    /// Versions that callers say were refused, whether or not more is known of them.
+    /// Versions that callers say were refused, whether or not more is known of them; at most `most_claimed`.
     std::set<std::string> refused{};
   };
   /// `names`: one for each key.

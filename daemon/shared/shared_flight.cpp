@@ -28,8 +28,7 @@ constexpr milliseconds longest_pause{100};
 constexpr milliseconds clock_difference{30'000};
 constexpr milliseconds shortest_life{1000};
 constexpr int most_writes = 3;
-// Of versions that callers say were refused, and of names where they are still to be looked for.
-constexpr std::size_t most_claimed = 64;
+// Rejected tokens of so many names are looked for at a time.
 constexpr std::size_t most_evictions = 4096;
 
 std::string random_name(common::Entropy& entropy) {
@@ -112,6 +111,8 @@ void SharedFlight::judge_lease(Leased leased, common::BootTime since) {
     holder_.insert(0, SharedStore::mark);
     return try_lease(since);
   }
+  // To take the place of a holder that died is not to take that of a mark.
+  if (std::exchange(over_mark_, false)) holder_.erase(0, SharedStore::mark.size());
   if (!leased.holder.empty()) awaited_ = std::move(leased.holder);
   pause();
 }
@@ -261,7 +262,8 @@ void SharedFlight::drop_refused() {
   const FetchWish& wish = *order_.wish;
   SharedEviction::Target target;
   for (const std::string& version : wish.refused) {
-    if (version != granted_version_ && is_token_version(version) && target.refused.size() < most_claimed)
+    if (version != granted_version_ && is_token_version(version) &&
+        target.refused.size() < SharedEviction::most_claimed)
       target.refused.insert(version);
   }
   const bool any = wish.rejected || !target.refused.empty() || cache_->refused().has(sealed_version_, now());

@@ -21,7 +21,9 @@ LocalApiFixture::LocalApiFixture() {
                     ++reloads;
                     co_return reload_result;
                   },
-                  .metrics = [this]() -> awaitable<std::string> { co_return server.metrics.collect()(); },
+                  .metrics = [this]() -> awaitable<std::shared_ptr<const std::string>> {
+                    co_return std::make_shared<const std::string>(server.metrics.collect()());
+                  },
                   .ready = [this] { return ready; },
                   .shared_cache = [this] { return shared_cache; }});
   root.answer = [this](Exchange& exchange) { return router->handle(exchange); };

@@ -180,7 +180,9 @@ TEST_CASE("status: alive, ready and measured") {
 }
 
 TEST_CASE("metrics address: serves the metrics and nothing else") {
-  MetricsOnlyHandler handler{[]() -> awaitable<std::string> { co_return "up 1\n"; }};
+  MetricsOnlyHandler handler{[]() -> awaitable<std::shared_ptr<const std::string>> {
+    co_return std::make_shared<const std::string>("up 1\n");
+  }};
   ServerFixture f{&handler};
   CHECK(Caller{f}.ask(request("GET", "/metrics", "metrics.example:9464")).status == 200);
   CHECK(Caller{f}.ask(request("POST", "/metrics")).status == 405);

@@ -274,6 +274,13 @@ TEST_CASE("lease: of those who come just after a request that failed, one asks a
     CHECK(c.take() == "t shared");
     CHECK(f.names.count() == 1);
   }
+  SUBCASE("until it dies") {
+    Machine d{f.time, f.names, f.entropy};
+    d.ask();
+    f.b.store->up = false;
+    f.pass(2500ms, {&c, &d});
+    CHECK(c.server->requests + d.server->requests == 1);
+  }
   SUBCASE("until it fails as well") {
     f.b.server->fail(daemon::FetchError::Memory::none, common::ErrorCode::token_request_rejected);
     f.pass(105ms, {&c});

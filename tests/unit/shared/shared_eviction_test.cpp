@@ -199,3 +199,23 @@ TEST_CASE("shared eviction: a cache that another has taken the place of begins n
   CHECK(told);
   CHECK(f.a.memory.evictions.empty());
 }
+
+TEST_CASE("shared eviction: what was asked for before a drop goes, though Redis takes its time") {
+  Fleet f;
+  f.b.ask();
+  f.time.advance(20ms);
+  f.a.fetcher.drop({{.variant = {}}}, [] {});
+  f.a.store->settle();
+  SUBCASE("to write it") {
+    f.b.server->succeed("t");
+    f.time.advance(50ms);
+    f.b.store->settle();
+  }
+  SUBCASE("to show it") {
+    f.b.succeed("t");
+    f.a.store->after_look_up = [&f] { f.time.clock.advance(40ms); };
+  }
+  CHECK(f.names.count() == 1);
+  f.pass(15s);
+  CHECK(f.names.count() == 0);
+}
