@@ -19,13 +19,13 @@ AuditLog::AuditLog(common::TimerQueue& timers, common::Logger& log, Counter coun
     : timers_(timers), log_(log), counter_(std::move(counter)), minute_(timers, [this] { end_minutes(); }) {}
 
 void AuditLog::refused(const PeerIdentity& peer, common::LogField what) {
-  if (!may_write(peer.uid, Event::access_denied)) return;
+  if (!may_write(peer.uid, Event::access_denied, true)) return;
   log_.warning("access_denied",
                {what, {"pid", peer.pid}, {"uid", peer.uid}, {"gid", peer.gid}, {"unit", unit_of(peer)}});
 }
 
-bool AuditLog::handed_out(const PeerIdentity& peer, const HandedOut& what) {
-  if (!may_write(peer.uid, Event::token_handed_out)) return false;
+bool AuditLog::handed_out(const PeerIdentity& peer, const HandedOut& what, bool first) {
+  if (!may_write(peer.uid, Event::token_handed_out, first)) return false;
   log_.info("token_handed_out", {{"client", what.client},
                                  {"pid", peer.pid},
                                  {"uid", peer.uid},
@@ -35,12 +35,14 @@ bool AuditLog::handed_out(const PeerIdentity& peer, const HandedOut& what) {
   return true;
 }
 
-bool AuditLog::may_write(uid_t uid, Event event) {
+bool AuditLog::may_write(uid_t uid, Event event, bool counts) {
   if (users_.empty()) minute_.arm_after(window);
   OfUser& user = users_.try_emplace(uid, OfUser{.began = timers_.now()}).first->second;
   int& lines = user.lines[static_cast<std::size_t>(event)];
   const bool write = lines < most_a_minute;
-  ++(write ? lines : user.left_out);
+  if (write) ++lines;
+  if (!counts) return write;
+  if (!write) ++user.left_out;
   counter_(event, write);
   return write;
 }

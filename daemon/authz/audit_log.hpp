@@ -34,8 +34,9 @@ class AuditLog {
 
   /// `what` is the client, API or route, by that key.
   void refused(const PeerIdentity& peer, common::LogField what);
-  /// False: left out, so that it is to be told when the token is handed out again.
-  bool handed_out(const PeerIdentity& peer, const HandedOut& what);
+  /// False: left out, so that it is to be told when the token is handed out again, which is then no `first`
+  /// time and is not counted.
+  bool handed_out(const PeerIdentity& peer, const HandedOut& what, bool first);
 
  private:
   static constexpr int most_a_minute = 60;
@@ -45,7 +46,7 @@ class AuditLog {
     int left_out = 0;
   };
 
-  bool may_write(uid_t uid, Event event);
+  bool may_write(uid_t uid, Event event, bool counts);
   void end_minutes();
 
   common::TimerQueue& timers_;

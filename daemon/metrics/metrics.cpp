@@ -250,6 +250,8 @@ struct Metrics::State {
 
   CounterFamily& audited = counter(registry, metric_names::audit_events,
                                    "Callers refused, and tokens first handed out to a user and unit");
+  prometheus::Counter& refusals = audited.Add({{"event", "access_denied"}});
+  prometheus::Counter& hand_outs = audited.Add({{"event", "token_handed_out"}});
   prometheus::Counter& audit_lines_left_out =
       counter(registry, metric_names::audit_lines_left_out, "Audit events past what is logged of one user")
           .Add({});
@@ -279,7 +281,6 @@ Metrics::Metrics(common::WallTime started) : state_(std::make_unique<State>()) {
       .Add({})
       .Set(std::chrono::duration<double>(started.time_since_epoch()).count());
   // There from the start, so that the first one is a rise from 0.
-  for (const char* event : {"access_denied", "token_handed_out"}) state_->audited.Add({{"event", event}});
   for (const char* reason : {"not_held", "unread", "refused"})
     state_->pages_withheld.Add({{"reason", reason}});
 }
@@ -316,7 +317,7 @@ void Metrics::reloaded(bool success) {
   (success ? state_->reloads_taken : state_->reloads_refused).Increment();
 }
 void Metrics::audited(std::string_view event) {
-  state_->audited.Add({{"event", std::string{event}}}).Increment();
+  (event == "access_denied" ? state_->refusals : state_->hand_outs).Increment();
 }
 void Metrics::audit_line_left_out() { state_->audit_lines_left_out.Increment(); }
 

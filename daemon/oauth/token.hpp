@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -60,8 +59,9 @@ struct Token {
   };
   mutable std::shared_ptr<const Document> document{};
 
-  /// Who was given it: users, and of each the systemd units that asked. Loop thread only.
-  mutable std::map<uid_t, std::set<std::string, std::less<>>> recipients{};
+  /// Who was given it: users, and of each the systemd units that asked, with whether the log has told of it.
+  /// Loop thread only.
+  mutable std::map<uid_t, std::map<std::string, bool, std::less<>>> recipients{};
 };
 using TokenPtr = std::shared_ptr<const Token>;
 

@@ -57,16 +57,16 @@ void append_utc(std::string& out, common::WallTime time) {
   out += 'Z';
 }
 
-bool is_first_handout(const Token& token, uid_t uid, std::string_view unit) {
+HandoutKind note_handout(const Token& token, uid_t uid, std::string_view unit) {
   auto& units = token.recipients[uid];
-  if (units.contains(unit)) return false;
-  units.emplace(unit);
-  return true;
+  const auto found = units.find(unit);
+  if (found != units.end()) return found->second ? HandoutKind::told : HandoutKind::untold;
+  units.emplace(unit, false);
+  return HandoutKind::first;
 }
 
-void forget_handout(const Token& token, uid_t uid, std::string_view unit) {
-  auto& units = token.recipients[uid];
-  if (const auto found = units.find(unit); found != units.end()) units.erase(found);
+void note_told(const Token& token, uid_t uid, std::string_view unit) {
+  token.recipients[uid].insert_or_assign(std::string{unit}, true);
 }
 
 std::shared_ptr<const Token::Document> token_document(const Token& token, std::string_view client,

@@ -15,10 +15,12 @@ std::shared_ptr<const Token::Document> token_document(const Token& token, std::s
 /// with the daemon's CLOCK_BOOTTIME in milliseconds.
 std::string page_document(const Token& token, std::string_view client, common::BootTime now, bool has_page);
 
-/// Whether the token was not handed out to this user and unit before; from now on it was. Loop thread only.
-bool is_first_handout(const Token& token, uid_t uid, std::string_view unit);
-/// The next hand-out is a first one again.
-void forget_handout(const Token& token, uid_t uid, std::string_view unit);
+/// What a hand-out to a user and unit is to the audit log: the first one of the token, or another one, and
+/// then whether a line has told of the first.
+enum class HandoutKind { first, untold, told };
+/// From now on it is another one. Loop thread only.
+HandoutKind note_handout(const Token& token, uid_t uid, std::string_view unit);
+void note_told(const Token& token, uid_t uid, std::string_view unit);
 
 /// RFC 3339 in UTC, whole seconds: "2026-01-01T00:00:00Z".
 void append_utc(std::string& out, common::WallTime time);

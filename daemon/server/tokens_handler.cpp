@@ -139,9 +139,10 @@ awaitable<void> TokensHandler::answer_with_page(Exchange& exchange, const Catalo
 
 void TokensHandler::audit(const Exchange& exchange, const std::string& client, const Token& token) {
   const PeerIdentity& peer = exchange.peer();
-  if (!is_first_handout(token, peer.uid, peer.unit)) return;
-  if (!audit_.handed_out(peer, {.client = client, .scope = token.scope, .fingerprint = token.version}))
-    forget_handout(token, peer.uid, peer.unit);
+  const HandoutKind handout = note_handout(token, peer.uid, peer.unit);
+  if (handout == HandoutKind::told) return;
+  const HandedOut what{.client = client, .scope = token.scope, .fingerprint = token.version};
+  if (audit_.handed_out(peer, what, handout == HandoutKind::first)) note_told(token, peer.uid, peer.unit);
 }
 
 void TokensHandler::audit_refusal(const Exchange& exchange, const std::string& client, const Error& error) {

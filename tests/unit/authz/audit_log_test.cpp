@@ -35,7 +35,8 @@ TEST_CASE("audit log: a refusal says who wanted what") {
 
 TEST_CASE("audit log: a hand-out says who was given which token") {
   Auditing a;
-  a.audit.handed_out({.pid = 5, .uid = 6, .gid = 7}, {.client = "c", .scope = "s t", .fingerprint = "f"});
+  a.audit.handed_out({.pid = 5, .uid = 6, .gid = 7}, {.client = "c", .scope = "s t", .fingerprint = "f"},
+                     true);
   CHECK(a.log.has("event=token_handed_out client=c pid=5 uid=6 unit=none scope=\"s t\" fingerprint=f"));
 }
 
@@ -68,17 +69,23 @@ TEST_CASE(
 TEST_CASE("audit log: refusals do not hide what the same user is given") {
   Auditing a;
   a.refuse(100, 6);
-  CHECK(a.audit.handed_out({.pid = 5, .uid = 6}, {.client = "c", .scope = "s", .fingerprint = "f"}));
+  CHECK(a.audit.handed_out({.pid = 5, .uid = 6}, {.client = "c", .scope = "s", .fingerprint = "f"}, true));
   CHECK(a.log.has("event=token_handed_out client=c pid=5 uid=6"));
 }
 
-TEST_CASE("audit log: a hand-out that was left out is told with the next one, once there are lines again") {
+TEST_CASE(
+    "audit log: a hand-out that was left out is told with the next one, once there are lines, and counted "
+    "once") {
   Auditing a;
-  const auto hand_out = [&a] {
-    return a.audit.handed_out({.pid = 5, .uid = 6}, {.client = "c", .scope = "s", .fingerprint = "f"});
+  const auto hand_out = [&a](bool first) {
+    return a.audit.handed_out({.pid = 5, .uid = 6}, {.client = "c", .scope = "s", .fingerprint = "f"}, first);
   };
-  for (int i = 0; i < 60; ++i) CHECK(hand_out());
-  CHECK_FALSE(hand_out());
+  for (int i = 0; i < 60; ++i) CHECK(hand_out(true));
+  CHECK_FALSE(hand_out(true));
+  for (int i = 0; i < 10; ++i) CHECK_FALSE(hand_out(false));
   a.time.advance(60s);
-  CHECK(hand_out());
+  CHECK(a.log.has("event=audit_lines_left_out uid=6 left_out=1"));
+  CHECK(hand_out(false));
+  CHECK(a.counted == 61);
+  CHECK(a.left_out == 1);
 }

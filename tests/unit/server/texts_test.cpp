@@ -153,12 +153,15 @@ TEST_CASE("problem: bears every member that applies and no other") {
 
 TEST_CASE("token document: a token is handed out for the first time to each user and unit once") {
   const Token token;
-  CHECK(is_first_handout(token, 1, ""));
-  CHECK_FALSE(is_first_handout(token, 1, ""));
-  CHECK(is_first_handout(token, 1, "a.service"));
-  CHECK(is_first_handout(token, 2, "a.service"));
-  CHECK_FALSE(is_first_handout(token, 1, "a.service"));
-  CHECK_FALSE(is_first_handout(token, 2, "a.service"));
+  CHECK(note_handout(token, 1, "") == HandoutKind::first);
+  CHECK(note_handout(token, 1, "") == HandoutKind::untold);
+  note_told(token, 1, "");
+  CHECK(note_handout(token, 1, "") == HandoutKind::told);
+  CHECK(note_handout(token, 1, "a.service") == HandoutKind::first);
+  CHECK(note_handout(token, 2, "a.service") == HandoutKind::first);
+  note_told(token, 2, "a.service");
+  CHECK(note_handout(token, 1, "a.service") == HandoutKind::untold);
+  CHECK(note_handout(token, 2, "a.service") == HandoutKind::told);
 }
 
 }  // namespace
