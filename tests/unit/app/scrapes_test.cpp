@@ -17,18 +17,18 @@ using grantd::tests::ManualClock;
 
 namespace {
 
-struct Fixture {
-  Fixture() {
+struct Scraped {
+  Scraped() {
     metrics.on_collect_clients([this] {
       ++collected;
       return std::vector<ClientFigures>{};
     });
   }
-  ~Fixture() {
+  ~Scraped() {
     while (!scrapes.idle()) loop.turn(10ms);
   }
-  Fixture(const Fixture&) = delete;
-  Fixture& operator=(const Fixture&) = delete;
+  Scraped(const Scraped&) = delete;
+  Scraped& operator=(const Scraped&) = delete;
 
   awaitable<> ask() { texts.push_back(*co_await scrapes.next()); }
   void wait_for(std::size_t count) {
@@ -46,14 +46,14 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("scrapes: however many ask at once, two texts are written") {
-  Fixture f;
+  Scraped f;
   for (int i = 0; i < 100; ++i) f.loop.spawn(f.ask());
   f.wait_for(100);
   CHECK(f.collected == 2);
 }
 
 TEST_CASE("scrapes: whoever asks is told what happened before") {
-  Fixture f;
+  Scraped f;
   auto& client = f.metrics.client("a");
   for (int i = 1; i <= 10; ++i) {
     client.token_served(grantd::daemon::TokenOrigin::cache);
@@ -65,7 +65,7 @@ TEST_CASE("scrapes: whoever asks is told what happened before") {
 }
 
 TEST_CASE("scrapes: after one that was asked for alone, the next is written anew") {
-  Fixture f;
+  Scraped f;
   for (std::size_t i = 1; i <= 3; ++i) {
     f.loop.spawn(f.ask());
     f.wait_for(i);
