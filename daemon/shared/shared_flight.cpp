@@ -200,7 +200,6 @@ void SharedFlight::write(const TokenGrant& grant) {
                              order_.keys->front(), names_.front(), cache_->parts().entropy);
     if (sealed) {
       sealed_ = *std::move(sealed);
-      sealed_version_ = grant.version;
       sealed_term_ = *grant.term;
       return put(found_);
     }
@@ -212,7 +211,7 @@ void SharedFlight::write(const TokenGrant& grant) {
 void SharedFlight::put(std::string expected) {
   ++writes_;
   const auto left = std::chrono::floor<milliseconds>(sealed_term_.expires - now());
-  if (left < shortest_life || cache_->refused().has(sealed_version_, now())) {
+  if (left < shortest_life || cache_->refused().has(granted_version_, now())) {
     drop_refused();
     return leave(true);
   }
@@ -225,7 +224,7 @@ void SharedFlight::put(std::string expected) {
         if (self->private_) self->cache_->store().erase_if(self->names_.front(), self->sealed_);
         if (!self->private_ && outcome && *outcome)
           return self->judge_what_is_in_the_way(**std::move(outcome));
-        const bool refused = self->cache_->refused().has(self->sealed_version_, self->now());
+        const bool refused = self->cache_->refused().has(self->granted_version_, self->now());
         if (!outcome || refused) {
           self->drop_refused();
         } else {
@@ -240,7 +239,7 @@ void SharedFlight::put(std::string expected) {
 void SharedFlight::judge_what_is_in_the_way(std::string bytes) {
   const auto other = candidate(0, {.bytes = bytes});
   const bool as_good = other && !is_refused(*other) &&
-                       (other->version == sealed_version_ ||
+                       (other->version == granted_version_ ||
                         (looked_up_ && other->term.expires + clock_difference > sealed_term_.expires));
   if (!as_good && writes_ < most_writes) return put(std::move(bytes));
   if (!as_good) drop_refused();
@@ -266,7 +265,7 @@ void SharedFlight::drop_refused() {
         target.refused.size() < SharedEviction::most_claimed)
       target.refused.insert(version);
   }
-  const bool any = wish.rejected || !target.refused.empty() || cache_->refused().has(sealed_version_, now());
+  const bool any = wish.rejected || !target.refused.empty() || cache_->refused().has(granted_version_, now());
   const bool room = cache_->parts().memory.evictions.size() < most_evictions;
   if (!any || !room || cache_->is_retired()) return;
   std::make_shared<SharedEviction>(cache_, SharedEviction::targets(names_, target), order_.keys)->begin();

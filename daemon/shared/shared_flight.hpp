@@ -113,8 +113,7 @@ class SharedFlight final : public std::enable_shared_from_this<SharedFlight> {
   std::vector<std::pair<std::string, std::string>> outdated_{};
   std::set<std::pair<std::size_t, std::string_view>> reported_{};  // by key
   std::string sealed_{};                                           // what is being written
-  std::string sealed_version_{};
-  std::string granted_version_{};
+  std::string granted_version_{};                                  // by the server
   TokenGrant::Term sealed_term_{};
   int writes_ = 0;
 };

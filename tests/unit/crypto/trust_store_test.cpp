@@ -7,7 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <string>
@@ -92,4 +95,18 @@ TEST_CASE("trust store: a file that takes its time holds nobody up who names ano
   begun.reset();
   CHECK_FALSE(reading.get());
   std::filesystem::remove(slow);
+}
+
+TEST_CASE("trust store: what comes into one of several directories of the system's is noticed") {
+  const auto root =
+      std::filesystem::temp_directory_path() / ("grantd-authorities-" + std::to_string(::getpid()));
+  for (const auto* name : {"a", "b"}) std::filesystem::create_directories(root / name);
+  ::setenv("SSL_CERT_DIR", ((root / "a").string() + ":" + (root / "b").string()).c_str(), 1);
+  const auto first = daemon::trust_store(std::nullopt).value();
+  CHECK(daemon::trust_store(std::nullopt).value() == first);
+  std::filesystem::last_write_time(root / "b",
+                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours{1});
+  CHECK(daemon::trust_store(std::nullopt).value() != first);
+  ::unsetenv("SSL_CERT_DIR");
+  std::filesystem::remove_all(root);
 }

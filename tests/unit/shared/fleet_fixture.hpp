@@ -93,6 +93,13 @@ struct Machine {
         .access_token = common::Secret{text}, .version = daemon::token_version(text), .lifetime = lifetime});
     store->settle();
   }
+  /// That an API refused the last token.
+  Wish rejecting() const {
+    return {.replaces = last.version,
+            .obtained = last.term->obtained,
+            .expires = last.term->expires,
+            .rejected = true};
+  }
   std::string take() {
     if (answers.empty()) return "waiting";
     std::string first = answers.front();

@@ -118,10 +118,7 @@ TEST_CASE("refused entries: a rejected token does not come back when the store g
   f.names.values.at(f.only_entry()).expires = f.time.timers.now() + 12s;
   f.b.ask();
   REQUIRE(f.b.take() == "t shared");
-  f.b.ask({.replaces = version("t"),
-           .obtained = f.b.last.term->obtained,
-           .expires = f.b.last.term->expires,
-           .rejected = true});
+  f.b.ask(f.b.rejecting());
   f.b.succeed("u");
   REQUIRE(f.b.take() == "u");
   f.time.advance(13s);
@@ -152,10 +149,7 @@ TEST_CASE("refused entries: a rejected token is taken out of a store that does n
   f.a.ask();
   f.a.succeed("t");
   f.a.store->refuses_writes = true;
-  f.a.ask({.replaces = version("t"),
-           .obtained = f.a.last.term->obtained,
-           .expires = f.a.last.term->expires,
-           .rejected = true});
+  f.a.ask(f.a.rejecting());
   f.a.succeed("u");
   CHECK(f.names.count() == 0);
 }
@@ -194,10 +188,7 @@ TEST_CASE(
   const auto before = f.names.values;
   f.a.store->up = false;
   SUBCASE("the token at hand") {
-    f.a.ask({.replaces = version("t"),
-             .obtained = f.a.last.term->obtained,
-             .expires = f.a.last.term->expires,
-             .rejected = true});
+    f.a.ask(f.a.rejecting());
     f.a.succeed("u");
     f.pass(10s);
   }
@@ -208,10 +199,7 @@ TEST_CASE(
   }
   SUBCASE("one whose write the store had not carried out") {
     f.names.values.clear();
-    f.a.ask({.replaces = version("t"),
-             .obtained = f.a.last.term->obtained,
-             .expires = f.a.last.term->expires,
-             .rejected = true});
+    f.a.ask(f.a.rejecting());
     f.a.succeed("u");
     f.a.store->up = true;
     f.pass(3s);  // it answers, and finds nothing yet
@@ -272,4 +260,14 @@ TEST_CASE("refused entries: what cannot be a version is not looked for") {
   f.a.ask({.refused = {std::string(30'000, 'x'), "", "no-version"}});
   f.a.succeed("t");
   CHECK(f.a.memory.evictions.empty());
+}
+
+TEST_CASE("refused entries: while the store is away there is a bound to what is to be looked for") {
+  Fleet f;
+  f.a.store->up = false;
+  for (int i = 0; i < 4200; ++i) {
+    f.a.ask({.refused = {version(std::to_string(i))}}, {.scope = {std::to_string(i)}});
+    f.a.succeed("t" + std::to_string(i));
+  }
+  CHECK(f.a.memory.evictions.size() == 4096);
 }
