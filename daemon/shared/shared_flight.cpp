@@ -81,11 +81,11 @@ void SharedFlight::try_lease(common::BootTime since) {
     if (!leased) return self->state_ == State::looking ? self->ask_server() : void();
     self->judge_lease(*std::move(leased), since);
   };
-  cache_->store().lease(lease(), names_, since, answered,
-                        [weak = weak_from_this(), cache = cache_, order = lease()] {
-                          const auto self = weak.lock();
-                          if (!self || !self->adopt_lease()) cache->store().release(order, false);
-                        });
+  SharedStore& store = cache_->store();
+  store.lease(lease(), names_, since, answered, [weak = weak_from_this(), &store, order = lease()] {
+    const auto self = weak.lock();
+    if (!self || !self->adopt_lease()) store.release(order, false);
+  });
 }
 
 bool SharedFlight::adopt_lease() {

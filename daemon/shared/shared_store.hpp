@@ -54,7 +54,8 @@ struct PutOrder {
 using InTheWay = std::optional<std::string>;
 
 /// Where machines put what they share. Every operation ends within a bound; each `done` is called once, also
-/// from within, with nothing where the store could not do it: then it goes without. Loop thread only.
+/// from within, with nothing where the store could not do it: then it goes without. What is passed must not
+/// own the store, which owns it for as long as the operation is under way. Loop thread only.
 class SharedStore {
  public:
   virtual ~SharedStore() = default;

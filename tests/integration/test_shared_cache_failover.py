@@ -148,3 +148,25 @@ def test_where_an_entry_may_not_be_measured_none_is_overwritten(start_daemon, sh
     assert daemon.get_token("a").status == 200
     until(lambda: state_of(daemon)[1])
     assert [name for name in redis.names() if not name.endswith(":lease")] == []
+
+
+def test_a_daemon_that_waits_for_a_lease_stops_at_once(start_daemon, sharing, redis):
+    asked = threading.Event()
+
+    def change(words, reply):
+        if words[0] == b"SET" and b"NX" in words:
+            asked.set()
+            return [2, reply]
+        return reply
+
+    relay = RedisRelay(redis, change)
+    try:
+        sharing.cache["shared"] = relay.url
+        sharing.clients["a"]["prefetch"] = True
+        daemon = start_daemon(sharing.configuration(timeout="5s"))
+        assert asked.wait(5)
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - began < 1.5
+    finally:
+        relay.close()

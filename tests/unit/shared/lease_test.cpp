@@ -287,3 +287,15 @@ TEST_CASE("lease: of those who come just after a request that failed, one asks a
     CHECK(c.server->requests == 1);
   }
 }
+
+TEST_CASE("lease: one that is under way does not keep the store whose cache has gone") {
+  Fleet f;
+  auto machine = std::make_unique<Machine>(f.time, f.names, f.entropy);
+  const std::weak_ptr<MemoryStore> store = machine->store;
+  machine->store->leases_come_late = true;
+  machine->fetcher.fetch({}, std::make_shared<Machine::Wish>(), [](daemon::FetchResult) {});
+  machine->store->settle_one();
+  REQUIRE(machine->store->pending.front().first == "lease");
+  machine.reset();
+  CHECK(store.expired());
+}
