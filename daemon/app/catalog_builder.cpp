@@ -134,10 +134,8 @@ std::shared_ptr<Catalog> CatalogBuilder::build(const config::Settings& settings)
     Variant own = variants.front();
     Entry entry = entry_for(client, std::move(variants));
     catalog->clients.emplace(
-        name, std::make_shared<CatalogClient>(CatalogClient{.settings = client,
-                                                            .tokens = entry.tokens,
-                                                            .access = AccessPolicy{client->access, accounts_},
-                                                            .variant = std::move(own)}));
+        name, std::make_shared<CatalogClient>(client, entry.tokens, AccessPolicy{client->access, accounts_},
+                                              std::move(own)));
     entries.emplace(name, std::move(entry));
   }
   // Requests under way may hold a cache that is not gone on with.

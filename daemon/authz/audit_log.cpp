@@ -35,6 +35,12 @@ bool AuditLog::handed_out(const PeerIdentity& peer, const HandedOut& what, bool 
   return true;
 }
 
+bool AuditLog::may_tell(uid_t uid) const {
+  const auto user = users_.find(uid);
+  if (user == users_.end()) return true;
+  return user->second.lines[static_cast<std::size_t>(Event::token_handed_out)] < most_a_minute;
+}
+
 bool AuditLog::may_write(uid_t uid, Event event, bool counts) {
   if (users_.empty()) minute_.arm_after(window);
   OfUser& user = users_.try_emplace(uid, OfUser{.began = timers_.now()}).first->second;

@@ -37,6 +37,8 @@ class AuditLog {
   /// False: left out, so that it is to be told when the token is handed out again, which is then no `first`
   /// time and is not counted.
   bool handed_out(const PeerIdentity& peer, const HandedOut& what, bool first);
+  /// Whether a line about what a user was given would be written now.
+  bool may_tell(uid_t uid) const;
 
  private:
   static constexpr int most_a_minute = 60;

@@ -37,20 +37,14 @@ TokenPtr CacheContext::token_from(TokenGrant grant, common::BootTime started) {
       grant.term.value_or(TokenGrant::Term{started, started + std::max(grant.lifetime, seconds{0})});
   const auto left = std::chrono::duration_cast<common::WallTime::duration>(term.expires - now());
   bound.add(grant.version, grant.binding, term.expires, now(), outlets.keeper.get());
-  return std::make_shared<const Token>(Token{.access_token = std::move(grant.access_token),
+  return std::make_shared<const Token>(Token{.obtained = term.obtained,
+                                             .expires = term.expires,
+                                             .expires_wall = parts.timers.wall_now() + left,
+                                             .access_token = std::move(grant.access_token),
                                              .type = grant.type,
                                              .scope = std::move(grant.scope),
                                              .version = std::move(grant.version),
-                                             .binding = std::move(grant.binding),
-                                             .obtained = term.obtained,
-                                             .expires = term.expires,
-                                             .expires_wall = parts.timers.wall_now() + left});
-}
-
-Handout CacheContext::hand_out(TokenPtr token, TokenOrigin origin) {
-  ++served;
-  parts.metrics.token_served(origin);
-  return {std::move(token), origin};
+                                             .binding = std::move(grant.binding)});
 }
 
 }  // namespace grantd::daemon

@@ -25,7 +25,6 @@ struct CacheContext {
   std::optional<Failure> client_failure{};
   BoundTokens bound{};
   bool retired = false;  // no renewal ahead of expiry any more
-  std::uint64_t served = 0;
   std::uint64_t fetched = 0;
 
   common::BootTime now() const { return parts.timers.now(); }
@@ -40,8 +39,6 @@ struct CacheContext {
   std::unique_ptr<KeptToken> keep(const Variant& variant, const Token& token, TokenUse use) {
     return outlets.keeper ? outlets.keeper->keep(variant, token, use) : nullptr;
   }
-  /// Counts and wraps a token for one caller.
-  Handout hand_out(TokenPtr token, TokenOrigin origin);
 };
 
 }  // namespace grantd::daemon

@@ -24,12 +24,14 @@ constexpr seconds pause_after_unreadable_credentials{5};
 }  // namespace
 
 CachedVariant::CachedVariant(Variant variant, CacheContext& cache)
-    : variant_(std::move(variant)), cache_(cache), timer_(cache.parts.timers, [this] { on_timer(); }) {}
+    : metrics_(cache.parts.metrics),
+      cache_(cache),
+      timer_(cache.parts.timers, [this] { on_timer(); }),
+      variant_(std::move(variant)) {}
 
-std::optional<HandoutResult> CachedVariant::get_now(const TokenQuery& query) {
-  const BootTime asked = now();
-  Decision decision = decide(query, asked);
-  if (decision.what == Decision::What::serve) return serve(asked);
+std::optional<HandoutResult> CachedVariant::get_now(const TokenQuery& query, BootTime now) {
+  Decision decision = decide(query, now);
+  if (decision.what == Decision::What::serve) return serve(now);
   if (decision.what == Decision::What::fail) return std::unexpected(std::move(*decision.error));
   return std::nullopt;
 }
@@ -66,7 +68,8 @@ CachedVariant::Decision CachedVariant::decide(const TokenQuery& query, BootTime 
 
   const auto left = token_->expires - now;
   const auto least = default_min_valid(token_->obtained, token_->expires);
-  const bool rejected = query.rejected == token_->version && !rejection_is_guarded(now);
+  const bool rejected =
+      !query.rejected.empty() && query.rejected == token_->version && !rejection_is_guarded(now);
   // A server that just gave the same token again has nothing better to give.
   const bool nothing_better = same_token_again_ && now < renew_at_;
   const bool too_short = left < (query.min_valid ? *query.min_valid : least) && !nothing_better;
@@ -113,7 +116,12 @@ HandoutResult CachedVariant::serve(BootTime now) {
     schedule();
   }
   if (now >= renew_at_) renew_if_due();
-  return cache_.hand_out(token_, flight_ ? TokenOrigin::renewing : TokenOrigin::cache);
+  return hand_out(token_, flight_ ? TokenOrigin::renewing : TokenOrigin::cache);
+}
+
+Handout CachedVariant::hand_out(TokenPtr token, TokenOrigin origin) {
+  metrics_.token_served(origin);
+  return {std::move(token), origin};
 }
 
 void CachedVariant::renew_if_due() {
@@ -129,7 +137,8 @@ void CachedVariant::start_flight(FetchWish wish) {
     wish.obtained = token_->obtained;
     wish.expires = token_->expires;
   }
-  flight_ = Flight{.started = now(), .wish = std::make_shared<FetchWish>(std::move(wish))};
+  flight_ = std::make_unique<Flight>(
+      Flight{.started = now(), .wish = std::make_shared<FetchWish>(std::move(wish))});
   timer_.disarm();
   cache_.fetcher->fetch(variant_, flight_->wish, [weak = weak_from_this()](FetchResult result) {
     if (const auto self = weak.lock()) self->land(std::move(result));
@@ -137,7 +146,7 @@ void CachedVariant::start_flight(FetchWish wish) {
 }
 
 void CachedVariant::land(FetchResult result) {
-  Flight flight = *std::exchange(flight_, std::nullopt);
+  Flight flight = std::move(*std::exchange(flight_, nullptr));
   std::expected<Handout, Error> outcome;
   if (result) {
     cache_.client_error.forget();
@@ -255,7 +264,7 @@ void CachedVariant::answer(std::vector<Waiting> waiting, const std::expected<Han
   for (Waiting& one : waiting) {
     if (outcome) {
       if (!used_) set_used(true);
-      one.waiter(cache_.hand_out(outcome->token, outcome->origin));
+      one.waiter(hand_out(outcome->token, outcome->origin));
     } else if (!one.forced && has_valid_token()) {
       one.waiter(serve(now()));
     } else {

@@ -15,7 +15,7 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   /// `cache` outlives it.
   CachedVariant(Variant variant, CacheContext& cache);
 
-  std::optional<HandoutResult> get_now(const TokenQuery& query);
+  std::optional<HandoutResult> get_now(const TokenQuery& query, common::BootTime now);
   void get(const TokenQuery& query, TokenCache::Waiter waiter);
 
   /// Goes on with a token of an earlier process, unless there is a later one.
@@ -32,11 +32,12 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   /// Applies changed timing rules and forgets remembered errors.
   void apply_rules();
 
-  bool has_request() const { return flight_.has_value(); }
+  bool has_request() const { return flight_ != nullptr; }
   bool ever_had_token() const { return ever_had_token_; }
   bool is_configured() const { return configured_; }
   CacheStatus status() const;
-  /// A number that grows with every use, for dropping the least recently used.
+  /// A number that grows with every use, for dropping the least recently used; of no interest where the
+  /// configuration names the variant.
   std::uint64_t last_use = 0;
 
  private:
@@ -70,6 +71,7 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   common::BootTime now() const { return cache_.now(); }
 
   HandoutResult serve(common::BootTime now);
+  Handout hand_out(TokenPtr token, TokenOrigin origin);
   void start_flight(FetchWish wish = {});
   void land(FetchResult result);
   void store(TokenPtr token, const Flight& flight);
@@ -88,30 +90,30 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   void schedule();
   void on_timer();
 
-  const Variant variant_;
-  CacheContext& cache_;
+  // What a cached token takes stands together: with thousands of definitions each place is a cache miss.
+  TokenPtr token_;
+  common::BootTime renew_at_{};
   bool configured_ = false;
   bool prefetch_ = false;
-
-  TokenPtr token_;
-  std::unique_ptr<KeptToken> kept_;      // for the next process; null: not kept
-  std::unique_ptr<PublishedPage> page_;  // of `token_`; null: nobody has asked for one
-  common::BootTime renew_at_{};
-  common::BootTime background_not_before_{};
   bool used_ = false;  // handed out since it was obtained
   bool ever_had_token_ = false;
   bool same_token_again_ = false;
+  bool from_rejection_ = false;  // the token was fetched in place of a rejected one
+  std::unique_ptr<Flight> flight_;
+  ClientMetrics& metrics_;
+  CacheContext& cache_;
+
+  std::unique_ptr<KeptToken> kept_;      // for the next process; null: not kept
+  std::unique_ptr<PublishedPage> page_;  // of `token_`; null: nobody has asked for one
+  common::BootTime background_not_before_{};
   RememberedError error_;
   std::optional<Failure> failure_;  // of the last attempt, where it was this variant's own
-
-  bool from_rejection_ = false;  // the token was fetched in place of a rejected one
-  std::string guarded_version_;  // for which the guard below was set
+  std::string guarded_version_;     // for which the guard below was set
   common::BootTime guarded_until_{};
   std::chrono::seconds guard_step_{0};
-
-  std::optional<Flight> flight_;
   std::vector<Waiting> next_;  // for the flight after the present one
   common::Timer timer_;
+  const Variant variant_;
 };
 
 }  // namespace grantd::daemon

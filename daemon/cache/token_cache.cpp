@@ -54,9 +54,14 @@ void TokenCache::restore() {
 TokenCache::~TokenCache() = default;
 
 std::optional<HandoutResult> TokenCache::get_now(const TokenQuery& query) {
-  if (CachedVariant* entry = find(query.variant)) return entry->get_now(query);
+  if (CachedVariant* entry = find(query.variant)) return entry->get_now(query, context_->now());
   if (auto error = refusal_of_new(query.uid)) return std::unexpected(std::move(*error));
   return std::nullopt;
+}
+
+// A configured variant is never dropped, so that its last use is of no interest.
+std::optional<HandoutResult> TokenCache::get_own_now(uid_t uid, common::BootTime now) {
+  return own_->get_now({.uid = uid}, now);
 }
 
 void TokenCache::get(TokenQuery query, Waiter waiter) {
@@ -79,7 +84,8 @@ void TokenCache::get_with_assertion(const TokenQuery& query, common::Secret asse
         if (!result) return waiter(std::unexpected(std::move(result.error().error)));
         if (!context)
           return waiter(common::fail(ErrorCode::internal_error, "the definition is gone; ask again"));
-        waiter(context->hand_out(context->token_from(std::move(*result), now), TokenOrigin::fetched));
+        context->parts.metrics.token_served(TokenOrigin::fetched);
+        waiter(Handout{context->token_from(std::move(*result), now), TokenOrigin::fetched});
       });
 }
 
@@ -133,21 +139,20 @@ void TokenCache::apply_roles() {
   for (const Variant& variant : rules.configured) {
     if (find(variant) == nullptr) add(variant);
   }
+  own_ = entries_.at(rules.configured.front()).get();
   for (auto& [variant, entry] : entries_) {
     entry->set_role(is_configured(variant), rules.prefetch && variant == rules.configured.front());
   }
 }
 
 CacheStatus TokenCache::status() const {
-  CacheStatus status = own().status();
-  status.served = context_->served;
+  CacheStatus status = own_->status();
+  status.served = context_->parts.metrics.served();
   status.fetched = context_->fetched;
   return status;
 }
 
-bool TokenCache::ever_had_token() const { return own().ever_had_token(); }
-
-const CachedVariant& TokenCache::own() const { return *entries_.at(context_->rules.configured.front()); }
+bool TokenCache::ever_had_token() const { return own_->ever_had_token(); }
 
 CachedVariant* TokenCache::find(const Variant& variant) {
   const auto found = entries_.find(variant);

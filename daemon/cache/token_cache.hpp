@@ -17,7 +17,7 @@
 #include "daemon/cache/remembered_error.hpp"
 #include "daemon/cache/token_fetcher.hpp"
 #include "daemon/cache/token_keeper.hpp"
-#include "daemon/metrics/metrics.hpp"
+#include "daemon/metrics/client_metrics.hpp"
 #include "daemon/oauth/token.hpp"
 
 namespace grantd::daemon {
@@ -97,6 +97,9 @@ class TokenCache {
   /// The answer where it can be given at once: a token that will do, or an error that is remembered. Nothing:
   /// use `get`. Starts the background renewal that a token past its renewal time needs.
   std::optional<HandoutResult> get_now(const TokenQuery& query);
+  /// The same for the definition's own variant and for nothing in particular, which is what nearly every
+  /// caller wants: the shortest way to a cached token. `now` is the time.
+  std::optional<HandoutResult> get_own_now(uid_t uid, common::BootTime now);
   /// Calls `waiter` once, from within or later. It may use the cache but not destroy it.
   void get(TokenQuery query, Waiter waiter);
   /// Past the cache, shared with nobody.
@@ -137,8 +140,8 @@ class TokenCache {
   void apply_roles();
   void drop_surplus_variants(const CachedVariant& keep);
   bool is_configured(const Variant& variant) const;
-  const CachedVariant& own() const;
 
+  CachedVariant* own_ = nullptr;  // one of the entries, never null once the cache is made
   const std::shared_ptr<CacheContext> context_;
   std::map<Variant, std::shared_ptr<CachedVariant>> entries_;
   std::uint64_t uses_ = 0;

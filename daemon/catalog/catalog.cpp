@@ -10,9 +10,9 @@ bool LessIgnoringCase::operator()(std::string_view a, std::string_view b) const 
   return ascii::less_ignoring_case(a, b);
 }
 
-std::shared_ptr<CatalogClient> Catalog::client(std::string_view name) const {
+CatalogClient* Catalog::client(std::string_view name) const {
   const auto found = clients.find(name);
-  return found == clients.end() ? nullptr : found->second;
+  return found == clients.end() ? nullptr : found->second.get();
 }
 
 std::shared_ptr<CatalogApi> Catalog::api(std::string_view name) const {

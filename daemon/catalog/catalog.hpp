@@ -1,24 +1,36 @@
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 
 #include "config/settings.hpp"
 #include "daemon/authz/access_policy.hpp"
 #include "daemon/cache/token_cache.hpp"
+#include "daemon/metrics/metrics.hpp"
 #include "daemon/oauth/token.hpp"
 
 namespace grantd::daemon {
 
 /// One `[clients.NAME]` as the daemon serves it.
-struct CatalogClient {
-  std::shared_ptr<const config::ClientSettings> settings;
+struct CatalogClient : std::enable_shared_from_this<CatalogClient> {
+  CatalogClient(std::shared_ptr<const config::ClientSettings> definition, std::shared_ptr<TokenCache> cache,
+                AccessPolicy policy, Variant own)
+      : tokens(std::move(cache)),
+        exposes_token(definition->expose_token),
+        access(std::move(policy)),
+        settings(std::move(definition)),
+        variant(std::move(own)) {}
+
+  // What every request looks at stands together: with thousands of definitions each place is a cache miss.
   std::shared_ptr<TokenCache> tokens;
+  bool exposes_token;
   AccessPolicy access;
+  std::shared_ptr<const config::ClientSettings> settings;
   Variant variant;  // what the definition itself asks for
 };
 
@@ -49,12 +61,12 @@ struct HashOfName {
 /// All definitions of one configuration. A reload makes a new one; requests under way keep the one they began
 /// with.
 struct Catalog {
-  std::unordered_map<std::string, std::shared_ptr<CatalogClient>, HashOfName, std::equal_to<>> clients;
+  boost::unordered_flat_map<std::string, std::shared_ptr<CatalogClient>, HashOfName, std::equal_to<>> clients;
   std::map<std::string, std::shared_ptr<CatalogApi>, LessIgnoringCase> apis;
   AccessPolicy admins;  // `admin_users` and the daemon's own user
 
-  /// Null where there is none.
-  std::shared_ptr<CatalogClient> client(std::string_view name) const;
+  /// Null where there is none. The catalog's: whoever waits takes a share of it.
+  CatalogClient* client(std::string_view name) const;
   std::shared_ptr<CatalogApi> api(std::string_view name) const;
 };
 

@@ -26,14 +26,14 @@ TokenUse use_of(std::uint32_t flags) {
 }
 
 TokenPtr token_of(TokenRecord& record, std::shared_ptr<const TokenBinding> binding) {
-  return std::make_shared<const Token>(Token{.access_token = std::move(record.secret),
+  return std::make_shared<const Token>(Token{.obtained = record.obtained,
+                                             .expires = record.expires,
+                                             .expires_wall = record.expires_wall,
+                                             .access_token = std::move(record.secret),
                                              .type = record.type,
                                              .scope = std::move(record.scope),
                                              .version = std::move(record.version),
-                                             .binding = std::move(binding),
-                                             .obtained = record.obtained,
-                                             .expires = record.expires,
-                                             .expires_wall = record.expires_wall});
+                                             .binding = std::move(binding)});
 }
 
 std::shared_ptr<const TokenBinding> binding_of(const TokenRecord& record,

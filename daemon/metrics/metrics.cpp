@@ -11,8 +11,6 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
 #include <limits>
 #include <map>
 #include <sstream>
@@ -27,17 +25,6 @@ namespace {
 using CounterFamily = prometheus::Family<prometheus::Counter>;
 using GaugeFamily = prometheus::Family<prometheus::Gauge>;
 
-// Upper bounds, in seconds.
-constexpr std::array<double, 11> duration_buckets{0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-                                                  0.5,   1.0,  2.5,   5.0,  10.0};
-
-constexpr std::array<const char*, 4> served_sources{"cache", "fetched", "renewing",
-                                                    "shared"};  // by TokenOrigin
-
-// As ExchangeObserver has them.
-constexpr std::array<const char*, 6> request_results{"success",         "oauth_error", "http_error",
-                                                     "transport_error", "timeout",     "invalid_response"};
-
 CounterFamily& counter(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
 }
@@ -45,34 +32,6 @@ CounterFamily& counter(prometheus::Registry& registry, const char* name, const c
 GaugeFamily& gauge(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
 }
-
-/// Of one client, since the start.
-struct ClientCounts {
-  std::array<std::uint64_t, served_sources.size()> served{};
-  std::array<std::uint64_t, request_results.size()> requests{};
-  std::array<std::uint64_t, duration_buckets.size() + 1> durations{};  // by bucket; the last has no bound
-  double seconds = 0;
-};
-
-class ClientCounters final : public ClientMetrics {
- public:
-  void token_served(TokenOrigin origin) override { ++counts_.served[static_cast<std::size_t>(origin)]; }
-
-  void token_request(std::string_view result, std::chrono::nanoseconds duration) override {
-    const double seconds = std::chrono::duration<double>(duration).count();
-    const auto bucket = std::ranges::lower_bound(duration_buckets, seconds) - duration_buckets.begin();
-    ++counts_.durations[static_cast<std::size_t>(bucket)];
-    counts_.seconds += seconds;
-    const auto known = std::ranges::find(request_results, result);
-    if (known == request_results.end()) return;
-    ++counts_.requests[static_cast<std::size_t>(known - request_results.begin())];
-  }
-
-  const ClientCounts& counts() const { return counts_; }
-
- private:
-  ClientCounts counts_;
-};
 
 class ApiCounters final : public ApiMetrics {
  public:
@@ -266,7 +225,7 @@ struct Metrics::State {
   prometheus::Counter& reloads_taken = reloads.Add({{"result", "success"}});
   prometheus::Counter& reloads_refused = reloads.Add({{"result", "refused"}});
 
-  std::map<std::string, ClientCounters> clients;
+  std::map<std::string, ClientMetrics> clients;
   std::map<std::string, ApiCounters> apis;
   std::unique_ptr<SharedCacheCounters> shared_cache;
   std::function<std::vector<ClientFigures>()> client_source;

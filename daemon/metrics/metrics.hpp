@@ -9,21 +9,9 @@
 #include <vector>
 
 #include "common/clock.hpp"
+#include "daemon/metrics/client_metrics.hpp"
 
 namespace grantd::daemon {
-
-/// Where a handed-out token came from; the label values of `grantd_tokens_served_total`.
-enum class TokenOrigin { cache, fetched, renewing, shared };
-
-/// The counters of one client definition. References stay valid as long as the Metrics; counting is cheap and
-/// needs no look-up.
-class ClientMetrics {
- public:
-  virtual ~ClientMetrics() = default;
-  virtual void token_served(TokenOrigin origin) = 0;
-  /// `result` as ExchangeObserver has it; another is timed, but not counted.
-  virtual void token_request(std::string_view result, std::chrono::nanoseconds duration) = 0;
-};
 
 class ApiMetrics {
  public:

@@ -39,6 +39,26 @@ struct TokenBinding {
 /// One access token as the authorization server issued it (RFC 6749 section 5.1). Immutable and shared; the
 /// boot clock decides about its validity, the wall clock only tells people.
 struct Token {
+  /// How the local API wrote it last, for as long as its `expires_in` holds: kept here so that it goes when
+  /// the token goes. Loop thread only, as is the next.
+  struct Document {
+    std::int64_t expires_in;
+    std::string text;
+    std::size_t number_at;  // where `expires_in` stands in it
+  };
+  mutable std::shared_ptr<Document> document{};
+
+  /// Who was given it: a user's systemd unit, and whether the log has told of it. Sorted.
+  struct Recipient {
+    uid_t uid;
+    bool told;
+    std::string unit;
+  };
+  mutable std::vector<Recipient> recipients{};
+
+  common::BootTime obtained{};
+  common::BootTime expires{};
+  common::WallTime expires_wall{};
   common::Secret access_token{};
   TokenType type = TokenType::bearer;
   /// Space-separated, as granted; as asked for where the response does not say.
@@ -47,21 +67,6 @@ struct Token {
   std::string version{};
   /// Null: the token needs no proofs.
   std::shared_ptr<const TokenBinding> binding{};
-  common::BootTime obtained{};
-  common::BootTime expires{};
-  common::WallTime expires_wall{};
-
-  /// How the local API wrote it last, for as long as its `expires_in` holds: kept here so that it goes when
-  /// the token goes. Loop thread only.
-  struct Document {
-    std::int64_t expires_in;
-    std::string text;
-  };
-  mutable std::shared_ptr<const Document> document{};
-
-  /// Who was given it: users, and of each the systemd units that asked, with whether the log has told of it.
-  /// Loop thread only.
-  mutable std::map<uid_t, std::map<std::string, bool, std::less<>>> recipients{};
 };
 using TokenPtr = std::shared_ptr<const Token>;
 

@@ -20,10 +20,10 @@ class Admission {
  public:
   Admission(CurrentCatalog& catalog, AuditLog& audit) : catalog_(catalog), audit_(audit) {}
 
-  /// The definition, if there is one and the caller may have that of it. Errors: `unknown_client`,
-  /// `access_denied`, which is logged.
-  common::Result<std::shared_ptr<CatalogClient>> find(const Exchange& exchange, std::string_view name,
-                                                      Use use, common::BootTime now);
+  /// The definition, if there is one and the caller may have that of it: the catalog's, so that whoever waits
+  /// takes a share of it. Errors: `unknown_client`, `access_denied`, which is logged.
+  common::Result<CatalogClient*> find(const Exchange& exchange, std::string_view name, Use use,
+                                      common::BootTime now);
 
  private:
   CurrentCatalog& catalog_;

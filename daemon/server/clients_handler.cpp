@@ -70,8 +70,8 @@ awaitable<void> ClientsHandler::list(Exchange& exchange) {
 awaitable<void> ClientsHandler::show(Exchange& exchange, std::string_view name) {
   const auto catalog = catalog_.now;
   const auto now = timers_.now();
-  const auto client = catalog->client(name);
-  if (!client) {
+  CatalogClient* const client = catalog->client(name);
+  if (client == nullptr) {
     const Error error{.code = ErrorCode::unknown_client, .detail = "no client definition has this name"};
     return exchange.respond(problem_response(error, name));
   }

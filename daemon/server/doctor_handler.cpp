@@ -60,9 +60,9 @@ std::string json_line(const DoctorStep& step) {
 }  // namespace
 
 awaitable<void> DoctorHandler::handle(Exchange& exchange, std::string name) {
-  const auto client = catalog_.now->client(name);
+  const CatalogClient* const client = catalog_.now->client(name);
   const bool admitted = catalog_.now->admins.admits(exchange.peer(), timers_.now());
-  if (!admitted || !client) {
+  if (!admitted || client == nullptr) {
     Error error{.code = ErrorCode::unknown_client, .detail = "no client definition has this name"};
     if (!admitted) {
       audit_.refused(exchange.peer(), {"client", name});
@@ -72,6 +72,7 @@ awaitable<void> DoctorHandler::handle(Exchange& exchange, std::string name) {
     co_await exchange.respond(problem_response(error, name));
     co_return;
   }
+  const auto settings = client->settings;
   LineWriter writer{exchange};
   bool listening = co_await writer.begin();
   if (!listening) co_return;
@@ -80,7 +81,7 @@ awaitable<void> DoctorHandler::handle(Exchange& exchange, std::string name) {
     listening = co_await writer.line(std::move(text));
     co_return listening;
   };
-  co_await doctor_.examine(client->settings, std::move(tell));
+  co_await doctor_.examine(settings, std::move(tell));
   if (listening) co_await writer.end();
 }
 

@@ -17,9 +17,12 @@ void append_digits(std::string& out, unsigned number, int width) {
   out.append(digits, static_cast<std::size_t>(width));
 }
 
-void append_members(std::string& text, const Token& token, std::string_view client, std::int64_t expires_in) {
+// Where the number stands.
+std::size_t append_members(std::string& text, const Token& token, std::string_view client,
+                           std::int64_t expires_in) {
   text += token.type == TokenType::dpop ? "\"token_type\":\"DPoP\",\"expires_in\":"
                                         : "\"token_type\":\"Bearer\",\"expires_in\":";
+  const std::size_t number_at = text.size();
   text += std::to_string(expires_in);
   text += ",\"expires_at\":\"";
   append_utc(text, token.expires_wall);
@@ -29,6 +32,7 @@ void append_members(std::string& text, const Token& token, std::string_view clie
   append_json_string(text, client);
   text += ",\"version\":";
   append_json_string(text, token.version);
+  return number_at;
 }
 
 std::int64_t seconds_left(const Token& token, common::BootTime now) {
@@ -57,30 +61,51 @@ void append_utc(std::string& out, common::WallTime time) {
   out += 'Z';
 }
 
+namespace {
+
+using Recipient = Token::Recipient;
+
+std::vector<Recipient>::iterator first_not_before(std::vector<Recipient>& recipients, uid_t uid,
+                                                  std::string_view unit) {
+  return std::ranges::lower_bound(recipients, std::pair{uid, unit}, {}, [](const Recipient& one) {
+    return std::pair{one.uid, std::string_view{one.unit}};
+  });
+}
+
+}  // namespace
+
 HandoutKind note_handout(const Token& token, uid_t uid, std::string_view unit) {
-  auto& units = token.recipients[uid];
-  const auto found = units.find(unit);
-  if (found != units.end()) return found->second ? HandoutKind::told : HandoutKind::untold;
-  units.emplace(unit, false);
+  auto& recipients = token.recipients;
+  const auto found = first_not_before(recipients, uid, unit);
+  if (found != recipients.end() && found->uid == uid && found->unit == unit)
+    return found->told ? HandoutKind::told : HandoutKind::untold;
+  recipients.insert(found, {.uid = uid, .told = false, .unit = std::string{unit}});
   return HandoutKind::first;
 }
 
 void note_told(const Token& token, uid_t uid, std::string_view unit) {
-  token.recipients[uid].insert_or_assign(std::string{unit}, true);
+  first_not_before(token.recipients, uid, unit)->told = true;
 }
 
+// Each second another one: where nobody sends the last one any more only its number changes.
 std::shared_ptr<const Token::Document> token_document(const Token& token, std::string_view client,
                                                       common::BootTime now) {
   const std::int64_t expires_in = seconds_left(token, now);
-  if (token.document && token.document->expires_in == expires_in) return token.document;
+  auto& last = token.document;
+  if (last && last->expires_in == expires_in) return last;
+  if (last && last.use_count() == 1) {
+    last->text.replace(last->number_at, std::to_string(last->expires_in).size(), std::to_string(expires_in));
+    last->expires_in = expires_in;
+    return last;
+  }
   std::string text = "{\"access_token\":";
   text.reserve(256 + token.access_token.size() + token.scope.size() + client.size() + token.version.size());
   append_json_string(text, token.access_token.reveal());
   text += ',';
-  append_members(text, token, client, expires_in);
+  const std::size_t number_at = append_members(text, token, client, expires_in);
   text += '}';
-  token.document = std::make_shared<const Token::Document>(expires_in, std::move(text));
-  return token.document;
+  last = std::make_shared<Token::Document>(expires_in, std::move(text), number_at);
+  return last;
 }
 
 std::string page_document(const Token& token, std::string_view client, common::BootTime now, bool has_page) {

@@ -7,7 +7,8 @@
 
 namespace grantd::daemon {
 
-/// The token as the local API gives it; the same one until `expires_in` changes. Loop thread only.
+/// The token as the local API gives it; the same one until `expires_in` changes. Nobody's copy changes under
+/// him. Loop thread only.
 std::shared_ptr<const Token::Document> token_document(const Token& token, std::string_view client,
                                                       common::BootTime now);
 
@@ -20,6 +21,7 @@ std::string page_document(const Token& token, std::string_view client, common::B
 enum class HandoutKind { first, untold, told };
 /// From now on it is another one. Loop thread only.
 HandoutKind note_handout(const Token& token, uid_t uid, std::string_view unit);
+/// For whom it was noted before.
 void note_told(const Token& token, uid_t uid, std::string_view unit);
 
 /// RFC 3339 in UTC, whole seconds: "2026-01-01T00:00:00Z".

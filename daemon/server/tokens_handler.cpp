@@ -43,9 +43,7 @@ awaitable<void> TokensHandler::get(Exchange& exchange, std::string name, As as) 
   const auto now = timers_.now();
   const auto client = admission_.find(exchange, name, Use::token, now);
   if (!client) return exchange.respond(problem_response(client.error(), name));
-  own_query_.variant = (*client)->variant;
-  own_query_.uid = exchange.peer().uid;
-  const auto at_once = (*client)->tokens->get_now(own_query_);
+  const auto at_once = (*client)->tokens->get_own_now(exchange.peer().uid, now);
   if (!at_once) return get_with_wishes(exchange, std::move(name), as);
   return answer(exchange, **client, *at_once, now);
 }
@@ -61,7 +59,7 @@ awaitable<void> TokensHandler::get_with_wishes(Exchange& exchange, std::string n
     co_await exchange.respond(problem_response(wishes.error(), name));
     co_return;
   }
-  co_await hand_out(exchange, std::move(*client), std::move(*wishes), as);
+  co_await hand_out(exchange, (*client)->shared_from_this(), std::move(*wishes), as);
 }
 
 awaitable<void> TokensHandler::post(Exchange& exchange, std::string name, As as) {
@@ -84,7 +82,7 @@ awaitable<void> TokensHandler::post(Exchange& exchange, std::string name, As as)
     co_await exchange.respond(problem_response(wishes.error(), name));
     co_return;
   }
-  co_await hand_out(exchange, std::move(*client), std::move(*wishes), as);
+  co_await hand_out(exchange, (*client)->shared_from_this(), std::move(*wishes), as);
 }
 
 awaitable<void> TokensHandler::hand_out(Exchange& exchange, std::shared_ptr<CatalogClient> client,
@@ -141,6 +139,7 @@ void TokensHandler::audit(const Exchange& exchange, const std::string& client, c
   const PeerIdentity& peer = exchange.peer();
   const HandoutKind handout = note_handout(token, peer.uid, peer.unit);
   if (handout == HandoutKind::told) return;
+  if (handout == HandoutKind::untold && !audit_.may_tell(peer.uid)) return;
   const HandedOut what{.client = client, .scope = token.scope, .fingerprint = token.version};
   if (audit_.handed_out(peer, what, handout == HandoutKind::first)) note_told(token, peer.uid, peer.unit);
 }
@@ -167,13 +166,14 @@ awaitable<void> TokensHandler::evict(Exchange& exchange, std::string name) {
   } else if (auto wishes = parse_token_query(exchange.request().query, false); !wishes) {
     done = std::unexpected(wishes.error());
   } else if (wishes->scope.empty() && wishes->resource.empty() && wishes->audience.empty()) {
-    done = co_await drop(*client, std::nullopt, exchange.peer().uid);
+    done = co_await drop((*client)->shared_from_this(), std::nullopt, exchange.peer().uid);
   } else if (auto granted = grant_request(**client, nullptr, std::move(*wishes), exchange.peer().uid);
              !granted) {
     audit_refusal(exchange, name, granted.error());
     done = std::unexpected(granted.error());
   } else {
-    done = co_await drop(*client, std::move(granted->query.variant), exchange.peer().uid);
+    done =
+        co_await drop((*client)->shared_from_this(), std::move(granted->query.variant), exchange.peer().uid);
   }
   LocalResponse response{.status = 204, .content_type = {}};
   if (!done) response = problem_response(done.error(), name);

@@ -35,7 +35,6 @@ class TokensHandler {
   Admission admission_;
   common::TimerQueue& timers_;
   AuditLog& audit_;
-  TokenQuery own_query_{};  // kept for its memory
 };
 
 /// Reads a request's whole body. Errors: `payload_too_large` past `limit` bytes, `request_timeout` past a

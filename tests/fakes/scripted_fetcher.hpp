@@ -9,13 +9,6 @@
 
 namespace grantd::tests {
 
-/// Counters of a definition that nobody reads.
-class NullClientMetrics final : public daemon::ClientMetrics {
- public:
-  void token_served(daemon::TokenOrigin) override {}
-  void token_request(std::string_view, std::chrono::nanoseconds) override {}
-};
-
 /// Keeps every fetch until the test says how it ended.
 class ScriptedFetcher final : public daemon::TokenFetcher {
  public:

@@ -33,7 +33,7 @@ struct CacheFixture {
   ManualTime time;
   FixedEntropy entropy;
   LogRecorder log;
-  NullClientMetrics metrics;
+  daemon::ClientMetrics metrics;
   std::shared_ptr<ScriptedFetcher> server = std::make_shared<ScriptedFetcher>();
   daemon::CacheRules rules;
   daemon::TokenCache cache{rules, server, {time.timers, entropy, log, metrics}};

@@ -45,10 +45,10 @@ class KeptHere final : public daemon::TokenKeeper {
     most = std::max(most, slots.size() + 1);
     slots.push_back(
         {variant,
-         std::make_shared<const daemon::Token>(daemon::Token{.access_token = token.access_token.clone(),
-                                                             .version = token.version,
-                                                             .obtained = token.obtained,
-                                                             .expires = token.expires}),
+         std::make_shared<const daemon::Token>(daemon::Token{.obtained = token.obtained,
+                                                             .expires = token.expires,
+                                                             .access_token = token.access_token.clone(),
+                                                             .version = token.version}),
          use});
     return std::make_unique<Handle>(slots, std::prev(slots.end()));
   }
@@ -101,7 +101,7 @@ struct Restart {
   tests::ManualTime time;
   tests::FixedEntropy entropy;
   tests::LogRecorder log;
-  tests::NullClientMetrics metrics;
+  daemon::ClientMetrics metrics;
   std::shared_ptr<KeptHere> memory = std::make_shared<KeptHere>();
   CacheRules rules;
   std::shared_ptr<tests::ScriptedFetcher> server;
@@ -175,7 +175,7 @@ TEST_CASE(
   CHECK(r.memory->slots.size() == 1);
   auto older = r.memory->slots.front();
   older.token = std::make_shared<const daemon::Token>(daemon::Token{
-      .access_token = common::Secret{"older"}, .version = "v", .expires = older.token->expires});
+      .expires = older.token->expires, .access_token = common::Secret{"older"}, .version = "v"});
   r.memory->slots.push_back(older);  // killed in between
   r.restart();
   CHECK(r.ask() == "second");

@@ -22,10 +22,8 @@ CatalogClient client_with(std::vector<Override> overrides) {
   auto settings = std::make_shared<ClientSettings>();
   settings->name = "catalog.client";
   settings->allow_overrides = std::move(overrides);
-  return {.settings = settings,
-          .tokens = nullptr,
-          .access = AccessPolicy{{}, {}},
-          .variant = {.scope = {"read", "write"}, .resource = {"https://a.example"}, .audience = "catalog"}};
+  return {settings, nullptr, AccessPolicy{{}, {}},
+          Variant{.scope = {"read", "write"}, .resource = {"https://a.example"}, .audience = "catalog"}};
 }
 
 ErrorCode refusal(const CatalogClient& client, CallerRequest request) {

@@ -30,15 +30,15 @@ struct Processes {
     return tokens->keeper({client, [this] { return fingerprint; }, [this] { return key; }});
   }
   daemon::Token token(std::string text) const {
-    return {.access_token = common::Secret{text},
+    return {.obtained = common::BootTime{now},
+            .expires = common::BootTime{now + 300s},
+            .expires_wall = common::WallTime{now + 300s},
+            .access_token = common::Secret{text},
             .type = key ? daemon::TokenType::dpop : daemon::TokenType::bearer,
             .scope = "granted",
             .version = "v-" + text,
             .binding = key ? std::make_shared<const daemon::TokenBinding>(daemon::TokenBinding{key, "ath"})
-                           : nullptr,
-            .obtained = common::BootTime{now},
-            .expires = common::BootTime{now + 300s},
-            .expires_wall = common::WallTime{now + 300s}};
+                           : nullptr};
   }
   std::vector<std::string> restored(const std::string& client = "client") {
     std::vector<std::string> texts;

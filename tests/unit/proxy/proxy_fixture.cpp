@@ -47,13 +47,11 @@ ProxyFixture::ProxyFixture(std::uint16_t port, std::function<void(config::ApiSet
   auto client_settings = std::make_shared<config::ClientSettings>();
   client_settings->name = "invoice.client";
   client_settings->allow_overrides = {config::Override::scope, config::Override::assertion};
-  client_ = std::make_shared<CatalogClient>(CatalogClient{
-      .settings = client_settings,
-      .tokens =
-          std::make_shared<TokenCache>(CacheRules{.client = "invoice.client", .configured = {Variant{}}},
-                                       tokens, CacheParts{loop.timers(), entropy, log, metrics}),
-      .access = AccessPolicy{{}, {}},
-      .variant = {}});
+  client_ = std::make_shared<CatalogClient>(
+      client_settings,
+      std::make_shared<TokenCache>(CacheRules{.client = "invoice.client", .configured = {Variant{}}}, tokens,
+                                   CacheParts{loop.timers(), entropy, log, client_metrics}),
+      AccessPolicy{{}, {}}, Variant{});
   catalog.now = make_catalog(std::make_shared<const config::ApiSettings>(settings_));
   proxy = std::make_unique<ProxyHandler>(ProxyParts{loop, workers, entropy, log, catalog, audit});
   thread_ = std::thread([this] { loop.run(); });

@@ -42,11 +42,9 @@ class NumberedTokens final : public daemon::TokenFetcher {
 };
 
 /// What was counted for the API.
-struct CountedMetrics final : daemon::ApiMetrics, daemon::ClientMetrics {
+struct CountedMetrics final : daemon::ApiMetrics {
   void request(int status) override { ++statuses[status]; }
   void retry(std::string_view reason) override { ++retries[std::string{reason}]; }
-  void token_served(daemon::TokenOrigin) override {}
-  void token_request(std::string_view, std::chrono::nanoseconds) override {}
   std::map<int, int> statuses;
   std::map<std::string, int> retries;
 };
@@ -75,6 +73,7 @@ class ProxyFixture {
   FixedEntropy entropy;
   LogRecorder log;
   CountedMetrics metrics;
+  daemon::ClientMetrics client_metrics;
   daemon::Loop loop{clock};
   daemon::AuditLog audit{loop.timers(), log, [](daemon::AuditLog::Event, bool) {}};
   daemon::Workers workers{2, 2};

@@ -58,12 +58,12 @@ struct Processes {
     publisher = pages->publisher("client", "access");
   }
   static daemon::Token token(const std::string& text = "text") {
-    return {.access_token = common::Secret{text},
-            .scope = "a b",
-            .version = "version of " + text,
-            .obtained = now,
+    return {.obtained = now,
             .expires = now + 300s,
-            .expires_wall = common::WallTime{1'800'000'000s}};
+            .expires_wall = common::WallTime{1'800'000'000s},
+            .access_token = common::Secret{text},
+            .scope = "a b",
+            .version = "version of " + text};
   }
   UniqueFd publish(const daemon::Token& token) {
     page = publisher->publish({}, token);

@@ -47,8 +47,8 @@ LocalApiFixture::Definition& LocalApiFixture::add(
       .client = name, .max_provoked_requests = settings->max_provoked_requests, .configured = {variant}};
   auto tokens = std::make_shared<TokenCache>(
       rules, fetcher, CacheParts{server.loop.timers(), entropy, server.log, client_metrics});
-  auto client = std::make_shared<CatalogClient>(
-      CatalogClient{settings, tokens, AccessPolicy{settings->access, system_accounts()}, variant});
+  auto client = std::make_shared<CatalogClient>(settings, tokens,
+                                                AccessPolicy{settings->access, system_accounts()}, variant);
   catalog.now->clients[name] = client;
   return definitions[name] = Definition{settings, fetcher, client};
 }

@@ -55,7 +55,7 @@ struct LocalApiFixture {
     return nlohmann::json::parse(answer.body, nullptr, false);
   }
 
-  NullClientMetrics client_metrics;
+  daemon::ClientMetrics client_metrics;
   FixedEntropy entropy;
   CurrentCatalog catalog;
   RecordingApis apis;

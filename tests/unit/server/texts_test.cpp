@@ -101,13 +101,29 @@ TEST_CASE("token document: escapes what JSON wants escaped and never counts belo
   CHECK(document.at("expires_in") == 0);
 }
 
-TEST_CASE("token document: is written anew when a second has passed, not for each caller") {
+TEST_CASE("token document: is another one when a second has passed, not for each caller") {
   Token token{.access_token = common::Secret{"a"}, .version = "v"};
   token.expires = common::BootTime{10s};
   const auto first = token_document(token, "c", common::BootTime{1s});
+  const std::string text = first->text;
   CHECK(token_document(token, "c", common::BootTime{1s}) == first);
   CHECK(token_document(token, "c", common::BootTime{2s}) != first);
   CHECK(first->expires_in == 9);  // whoever is still sending it
+  CHECK(first->text == text);
+}
+
+TEST_CASE("token document: however many digits its number has, the rest is as if written anew") {
+  Token token{.access_token = common::Secret{"a"}, .scope = "s", .version = "v"};
+  token.expires = common::BootTime{1000s};
+  const auto* const first = token_document(token, "c", common::BootTime{0s}).get();
+  for (const auto now : {1s, 900s, 901s, 995s, 1200s}) {
+    CAPTURE(now.count());
+    const auto document = token_document(token, "c", common::BootTime{now});
+    CHECK(document.get() == first);
+    Token anew{.access_token = common::Secret{"a"}, .scope = "s", .version = "v"};
+    anew.expires = token.expires;
+    CHECK(document->text == token_document(anew, "c", common::BootTime{now})->text);
+  }
 }
 
 TEST_CASE("json strings: whatever bytes come in, valid JSON goes out") {
