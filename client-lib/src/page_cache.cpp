@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <new>
 
@@ -36,19 +37,35 @@ PageSlot::Key PageKey::in_slot() const {
   return {.text = changed_, .hash = ~hash(changed_)};
 }
 
+/// Besides the slot what a reader would otherwise have to look for in it: who does not find his own hash goes
+/// on, and who does has more than the slot fetched at once.
+struct PageCache::Entry {
+  std::atomic<PageSlot*> slot = nullptr;
+  std::atomic<std::uintptr_t> hint = 0;  // the slot's range, and in its low bits some of the key's hash
+
+  static constexpr int hint_bits = 12;
+  static constexpr std::uintptr_t hint_mask = (std::uintptr_t{1} << hint_bits) - 1;
+  static std::uintptr_t hint_of(std::size_t hash) {
+    return hash >> (std::numeric_limits<std::size_t>::digits - hint_bits);
+  }
+  void set_hint() {
+    const PageSlot* const here = slot.load(std::memory_order_relaxed);
+    hint.store((here->range() & ~hint_mask) | hint_of(here->hash()), std::memory_order_release);
+  }
+};
+
 struct PageCache::Table {
   explicit Table(std::size_t entries_count, Table* earlier)
-      : mask(entries_count - 1),
-        before(earlier),
-        entries(std::make_unique<std::atomic<PageSlot*>[]>(entries_count)) {}
+      : mask(entries_count - 1), before(earlier), entries(std::make_unique<Entry[]>(entries_count)) {}
 
-  std::atomic<PageSlot*>& at(std::size_t hash, std::size_t step) { return entries[(hash + step) & mask]; }
+  Entry& at(std::size_t hash, std::size_t step) { return entries[(hash + step) & mask]; }
   std::size_t search() const { return std::min(longest_search, mask + 1); }
   void add(PageSlot* slot) {
     for (std::size_t step = 0; step < search(); ++step) {
-      auto& entry = at(slot->hash(), step);
-      if (entry.load(std::memory_order_relaxed) != nullptr) continue;
-      entry.store(slot, std::memory_order_release);
+      Entry& entry = at(slot->hash(), step);
+      if (entry.slot.load(std::memory_order_relaxed) != nullptr) continue;
+      entry.slot.store(slot, std::memory_order_release);
+      entry.set_hint();
       ++used;
       return;
     }
@@ -56,7 +73,7 @@ struct PageCache::Table {
 
   const std::size_t mask;
   Table* const before;
-  const std::unique_ptr<std::atomic<PageSlot*>[]> entries;
+  const std::unique_ptr<Entry[]> entries;
   std::size_t used = 0;
 };
 
@@ -103,8 +120,12 @@ bool PageCache::find(const PageKey& key, std::int64_t min_valid, SlotReading& re
   if (table == nullptr) return false;
   const PageSlot::Key wanted = key.in_slot();
   for (std::size_t step = 0; step < table->search(); ++step) {
-    const PageSlot* slot = table->at(wanted.hash, step).load(std::memory_order_acquire);
+    const Entry& entry = table->at(wanted.hash, step);
+    const PageSlot* slot = entry.slot.load(std::memory_order_acquire);
     if (slot == nullptr) break;
+    const std::uintptr_t hint = entry.hint.load(std::memory_order_relaxed);
+    if ((hint & Entry::hint_mask) != Entry::hint_of(wanted.hash)) continue;
+    PageSlot::fetch_ahead(hint & ~Entry::hint_mask);
     if (slot->hash() != wanted.hash) continue;
     if (slot->read(wanted, min_valid, generation_.current(), reading)) return true;
   }
@@ -116,35 +137,38 @@ void PageCache::keep(const PageKey& key, const PassedPage& page) {
   const WriterLock lock{writer_, generation};
   if (!lock.held()) return;
   const PageSlot::Key kept = key.in_slot();
-  if (PageSlot* slot = place_for(kept, generation)) slot->put(kept, page, generation);
+  Entry* const entry = place_for(kept, generation);
+  if (entry == nullptr) return;
+  entry->slot.load(std::memory_order_relaxed)->put(kept, page, generation);
+  entry->set_hint();
 }
 
-PageSlot* PageCache::place_for(const PageSlot::Key& key, std::uint64_t generation) {
+PageCache::Entry* PageCache::place_for(const PageSlot::Key& key, std::uint64_t generation) {
   if (table_.load(std::memory_order_relaxed) == nullptr && !grow()) return nullptr;
   while (true) {
     Table& table = *table_.load(std::memory_order_relaxed);
-    PageSlot* over = nullptr;
-    std::atomic<PageSlot*>* empty = nullptr;
+    Entry* over = nullptr;
+    Entry* empty = nullptr;
     for (std::size_t step = 0; step < table.search() && empty == nullptr; ++step) {
-      auto& entry = table.at(key.hash, step);
-      PageSlot* const slot = entry.load(std::memory_order_relaxed);
+      Entry& entry = table.at(key.hash, step);
+      const PageSlot* const slot = entry.slot.load(std::memory_order_relaxed);
       if (slot == nullptr) {
         empty = &entry;
       } else if (slot->holds(key, generation)) {
-        return slot;
+        return &entry;
       } else if (over == nullptr && slot->is_over(generation)) {
-        over = slot;
+        over = &entry;
       }
     }
     if (over != nullptr) return over;
     const bool crowded = table.used * 2 > table.mask || empty == nullptr;
     if (crowded && table.mask + 1 < most_pages * 2 && grow()) continue;
-    if (empty == nullptr) return table.at(key.hash, 0).load(std::memory_order_relaxed);
+    if (empty == nullptr) return &table.at(key.hash, 0);
     PageSlot* const slot = spare_slot(generation);
     if (slot == nullptr) return nullptr;
-    empty->store(slot, std::memory_order_release);
+    empty->slot.store(slot, std::memory_order_release);
     ++table.used;
-    return slot;
+    return empty;
   }
 }
 

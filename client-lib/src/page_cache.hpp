@@ -66,7 +66,9 @@ class alignas(64) PageCache {
   struct Table;
   class WriterLock;
 
-  PageSlot* place_for(const PageSlot::Key& key, std::uint64_t generation);
+  struct Entry;
+  /// One with a slot; null: there is no room.
+  Entry* place_for(const PageSlot::Key& key, std::uint64_t generation);
   /// One that is over, or a new one, or any.
   PageSlot* spare_slot(std::uint64_t generation);
   bool grow();

@@ -7,6 +7,7 @@
 
 #include "client-lib/src/passed_page.hpp"
 #include "client-lib/src/token_text.hpp"
+#include "common/fetch_ahead.hpp"
 
 namespace grantd::detail {
 
@@ -54,8 +55,22 @@ class alignas(64) PageSlot {
 
   PageSlot* const next;
 
-  // The writer's.
   std::size_t hash() const { return hash_.load(std::memory_order_relaxed); }
+  /// Has the processor fetch what `read` looks at in a slot's range. Where that has moved meanwhile, or the
+  /// system's pages are larger ones, nothing comes of it.
+  static void fetch_ahead(std::uintptr_t range) {
+    constexpr std::uintptr_t system_page = 4096;
+    constexpr std::size_t enough = 384;  // from there on the processor sees by itself what comes next
+    const auto* const place = reinterpret_cast<const char*>(range);  // NOLINT(performance-no-int-to-ptr)
+    common::fetch_ahead(place);
+    common::fetch_ahead(place + system_page, enough);
+  }
+
+  // The writer's.
+  /// The address; at the beginning of one of the system's pages.
+  std::uintptr_t range() const {
+    return reinterpret_cast<std::uintptr_t>(range_.load(std::memory_order_relaxed));
+  }
   bool holds(const Key& key, std::uint64_t generation) const;
   /// Whether nobody can read a token here any more.
   bool is_over(std::uint64_t generation) const;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/fetch_ahead.hpp"
 #include "daemon/server/json_text.hpp"
 
 namespace grantd::daemon {
@@ -92,6 +93,8 @@ std::shared_ptr<const Token::Document> token_document(const Token& token, std::s
                                                       common::BootTime now) {
   const std::int64_t expires_in = seconds_left(token, now);
   auto& last = token.document;
+  // Until the kernel copies it there is a while.
+  if (last) common::fetch_ahead(last->text.data(), last->text.size());
   if (last && last->expires_in == expires_in) return last;
   if (last && last.use_count() == 1) {
     last->text.replace(last->number_at, std::to_string(last->expires_in).size(), std::to_string(expires_in));

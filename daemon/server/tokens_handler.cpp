@@ -2,6 +2,7 @@
 // waiting coroutine. Everything else goes through the same rules in grant_request.
 #include "daemon/server/tokens_handler.hpp"
 
+#include "common/fetch_ahead.hpp"
 #include "common/local_api.hpp"
 #include "daemon/loop/await_done.hpp"
 #include "daemon/server/problem.hpp"
@@ -106,6 +107,7 @@ awaitable<void> TokensHandler::answer(Exchange& exchange, const CatalogClient& c
                                       const HandoutResult& result, common::BootTime now) {
   const std::string& name = client.settings->name;
   if (!result) return exchange.respond(problem_response(result.error(), name));
+  common::fetch_ahead(result->token->document.get());
   audit(exchange, name, *result->token);
   auto document = token_document(*result->token, name, now);
   const std::string* const text = &document->text;
