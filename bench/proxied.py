@@ -44,16 +44,17 @@ class Requests:
 
     def run(self):
         rig, kind = self.rig, "TLS" if self.tls else "plain HTTP"
+        rounds = 2 * rig.rounds + 1  # a single round is off by more than the proxies differ
         rig.report.section(f"Through the proxy, {kind} to the API",
                            "1 KiB answers. nginx adds a fixed header and keeps its connections to the API"
                            + ("." if self.tls else "; the floor is a relay that looks at nothing.")
-                           + f" {rig.rounds} rounds of {rig.seconds:g} s each.")
+                           + f" {rounds} rounds of {rig.seconds:g} s each.")
         rows = []
         try:
             for server in self.servers:
                 server.wait()
             for connections in (1, 16, 256):
-                runs = rig.in_turns({server.name: self._loader(server, connections) for server in self.servers})
+                runs = rig.in_turns({server.name: self._loader(server, connections) for server in self.servers}, rounds)
                 rows += sockets.load_rows(connections, runs)
                 sockets.judge_load(rig.report, f"proxy, {kind}, {sockets.counted(connections)}", runs, "nginx-proxy", self.floor)
             rig.report.table(sockets.load_headings, rows)
