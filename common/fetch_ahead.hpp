@@ -4,6 +4,9 @@
 
 namespace grantd::common {
 
+/// Of a long row of bytes: from there on the processor sees by itself what comes next.
+inline constexpr std::size_t enough_ahead = 384;
+
 /// Has the processor fetch memory that is looked at soon, without waiting for it: what is not in its caches
 /// is then on its way all at once instead of one piece after the other. Any address will do.
 inline void fetch_ahead(const void* begin, std::size_t size = 1) {

@@ -37,11 +37,13 @@ PageSlot::Key PageKey::in_slot() const {
   return {.text = changed_, .hash = ~hash(changed_)};
 }
 
-/// Besides the slot what a reader would otherwise have to look for in it: who does not find his own hash goes
-/// on, and who does has more than the slot fetched at once.
+/// A slot, and what a reader would otherwise have to look for in it: an entry whose hint is of another hash
+/// is passed over without a look at the slot; else slot and range are fetched at once. The entry by which a
+/// slot was written last has the slot's hash. Another one with the same slot may have an older one: nobody
+/// finds the slot there. For a moment, and without harm, a hint may say less than the slot.
 struct PageCache::Entry {
   std::atomic<PageSlot*> slot = nullptr;
-  std::atomic<std::uintptr_t> hint = 0;  // the slot's range, and in its low bits some of the key's hash
+  std::atomic<std::uintptr_t> hint = 0;  // where the slot's range is, and in its low bits some of the hash
 
   static constexpr int hint_bits = 12;
   static constexpr std::uintptr_t hint_mask = (std::uintptr_t{1} << hint_bits) - 1;
@@ -50,7 +52,7 @@ struct PageCache::Entry {
   }
   void set_hint() {
     const PageSlot* const here = slot.load(std::memory_order_relaxed);
-    hint.store((here->range() & ~hint_mask) | hint_of(here->hash()), std::memory_order_release);
+    hint.store((here->range() & ~hint_mask) | hint_of(here->hash()), std::memory_order_relaxed);
   }
 };
 

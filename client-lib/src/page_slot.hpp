@@ -57,13 +57,12 @@ class alignas(64) PageSlot {
 
   std::size_t hash() const { return hash_.load(std::memory_order_relaxed); }
   /// Has the processor fetch what `read` looks at in a slot's range. Where that has moved meanwhile, or the
-  /// system's pages are larger ones, nothing comes of it.
+  /// system's pages are larger ones, a little time is lost.
   static void fetch_ahead(std::uintptr_t range) {
     constexpr std::uintptr_t system_page = 4096;
-    constexpr std::size_t enough = 384;  // from there on the processor sees by itself what comes next
     const auto* const place = reinterpret_cast<const char*>(range);  // NOLINT(performance-no-int-to-ptr)
     common::fetch_ahead(place);
-    common::fetch_ahead(place + system_page, enough);
+    common::fetch_ahead(place + system_page, common::enough_ahead);
   }
 
   // The writer's.
@@ -74,7 +73,7 @@ class alignas(64) PageSlot {
   bool holds(const Key& key, std::uint64_t generation) const;
   /// Whether nobody can read a token here any more.
   bool is_over(std::uint64_t generation) const;
-  /// Puts a page in place of what stands here. On failure nothing stands here.
+  /// Puts a page in place of what stands here. On failure nothing of it stands here.
   void put(const Key& key, const PassedPage& page, std::uint64_t generation);
   /// Gives the memory back, where it is in this process. Before the end, when nobody reads any more.
   void unmap(std::uint64_t generation);

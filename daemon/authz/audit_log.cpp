@@ -37,16 +37,14 @@ bool AuditLog::handed_out(const PeerIdentity& peer, const HandedOut& what, bool 
 
 bool AuditLog::may_tell(uid_t uid) const {
   const auto user = users_.find(uid);
-  if (user == users_.end()) return true;
-  return user->second.lines[static_cast<std::size_t>(Event::token_handed_out)] < most_a_minute;
+  return user == users_.end() || user->second.has_line(Event::token_handed_out);
 }
 
 bool AuditLog::may_write(uid_t uid, Event event, bool counts) {
   if (users_.empty()) minute_.arm_after(window);
   OfUser& user = users_.try_emplace(uid, OfUser{.began = timers_.now()}).first->second;
-  int& lines = user.lines[static_cast<std::size_t>(event)];
-  const bool write = lines < most_a_minute;
-  if (write) ++lines;
+  const bool write = user.has_line(event);
+  if (write) ++user.lines[static_cast<std::size_t>(event)];
   if (!counts) return write;
   if (!write) ++user.left_out;
   counter_(event, write);

@@ -46,6 +46,7 @@ class AuditLog {
     common::BootTime began;
     std::array<int, 2> lines{};  // by event
     int left_out = 0;
+    bool has_line(Event event) const { return lines[static_cast<std::size_t>(event)] < most_a_minute; }
   };
 
   bool may_write(uid_t uid, Event event, bool counts);

@@ -26,6 +26,7 @@ struct CacheContext {
   BoundTokens bound{};
   bool retired = false;  // no renewal ahead of expiry any more
   std::uint64_t fetched = 0;
+  const std::uint64_t served_before = parts.metrics.served();  // of another identity's tokens
 
   common::BootTime now() const { return parts.timers.now(); }
   /// The failure that holds for the client, or else `own`'s; none once the credentials have changed, which

@@ -90,7 +90,8 @@ class CachedVariant : public std::enable_shared_from_this<CachedVariant> {
   void schedule();
   void on_timer();
 
-  // What a cached token takes stands together: with thousands of definitions each place is a cache miss.
+  // What a token takes that is neither due nor short stands together: with thousands of definitions each
+  // place is a cache miss.
   TokenPtr token_;
   common::BootTime renew_at_{};
   bool configured_ = false;

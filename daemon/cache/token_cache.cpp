@@ -136,10 +136,15 @@ void TokenCache::retire() {
 void TokenCache::apply_roles() {
   const CacheRules& rules = context_->rules;
   context_->provocations.set_limit(rules.max_provoked_requests);
-  for (const Variant& variant : rules.configured) {
-    if (find(variant) == nullptr) add(variant);
+  for (auto& [variant, entry] : entries_) {
+    if (entry->is_configured() && !is_configured(variant)) entry->last_use = ++uses_;
   }
-  own_ = entries_.at(rules.configured.front()).get();
+  own_ = nullptr;  // it may go to make room
+  for (const Variant& variant : rules.configured) {
+    CachedVariant* entry = find(variant);
+    if (entry == nullptr) entry = &add(variant);
+    if (own_ == nullptr) own_ = entry;
+  }
   for (auto& [variant, entry] : entries_) {
     entry->set_role(is_configured(variant), rules.prefetch && variant == rules.configured.front());
   }
@@ -147,7 +152,7 @@ void TokenCache::apply_roles() {
 
 CacheStatus TokenCache::status() const {
   CacheStatus status = own_->status();
-  status.served = context_->parts.metrics.served();
+  status.served = context_->parts.metrics.served() - context_->served_before;
   status.fetched = context_->fetched;
   return status;
 }

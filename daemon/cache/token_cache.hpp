@@ -127,7 +127,7 @@ class TokenCache {
   /// Requests that began before still get their answer.
   void retire();
 
-  /// Of the definition's own variant; the counters are of all variants.
+  /// Of the definition's own variant; the counters are of all variants, since the cache was made.
   CacheStatus status() const;
   /// Whether the definition's own variant ever had a token: what `/readyz` waits for.
   bool ever_had_token() const;
@@ -141,7 +141,7 @@ class TokenCache {
   void drop_surplus_variants(const CachedVariant& keep);
   bool is_configured(const Variant& variant) const;
 
-  CachedVariant* own_ = nullptr;  // one of the entries, never null once the cache is made
+  CachedVariant* own_ = nullptr;  // one of the entries; null only while they get their roles
   const std::shared_ptr<CacheContext> context_;
   std::map<Variant, std::shared_ptr<CachedVariant>> entries_;
   std::uint64_t uses_ = 0;

@@ -18,12 +18,12 @@ namespace grantd::daemon {
 
 /// One `[clients.NAME]` as the daemon serves it.
 struct CatalogClient : std::enable_shared_from_this<CatalogClient> {
-  CatalogClient(std::shared_ptr<const config::ClientSettings> definition, std::shared_ptr<TokenCache> cache,
-                AccessPolicy policy, Variant own)
+  CatalogClient(const std::shared_ptr<const config::ClientSettings>& definition,
+                std::shared_ptr<TokenCache> cache, AccessPolicy policy, Variant own)
       : tokens(std::move(cache)),
         exposes_token(definition->expose_token),
         access(std::move(policy)),
-        settings(std::move(definition)),
+        settings(definition),
         variant(std::move(own)) {}
 
   // What every request looks at stands together: with thousands of definitions each place is a cache miss.

@@ -29,8 +29,8 @@ struct ClientCounts {
   double seconds = 0;
 };
 
-/// The counters of one client definition. References stay valid as long as the Metrics; counting is cheap and
-/// needs no look-up. Loop thread only.
+/// The counters of one client definition: plain numbers, for they are on the way of every token. Loop thread
+/// only.
 class ClientMetrics {
  public:
   void token_served(TokenOrigin origin) { ++counts_.served[static_cast<std::size_t>(origin)]; }

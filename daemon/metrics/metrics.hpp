@@ -51,6 +51,7 @@ class Metrics {
   explicit Metrics(common::WallTime started);
   ~Metrics();
 
+  /// Both are valid as long as this.
   ClientMetrics& client(const std::string& name);
   ApiMetrics& api(const std::string& name);
   /// Exported from the first call on.

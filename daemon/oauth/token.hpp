@@ -3,7 +3,6 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -36,11 +35,12 @@ struct TokenBinding {
   std::string access_token_hash{};
 };
 
-/// One access token as the authorization server issued it (RFC 6749 section 5.1). Immutable and shared; the
-/// boot clock decides about its validity, the wall clock only tells people.
+/// One access token as the authorization server issued it (RFC 6749 section 5.1). Shared, and immutable but
+/// for what the local API notes about it; the boot clock decides about its validity, the wall clock only
+/// tells people.
 struct Token {
-  /// How the local API wrote it last, for as long as its `expires_in` holds: kept here so that it goes when
-  /// the token goes. Loop thread only, as is the next.
+  /// How the local API wrote it last: kept here so that it goes when the token goes. Changed only while
+  /// nobody else has a share of it. Loop thread only, as are the recipients.
   struct Document {
     std::int64_t expires_in;
     std::string text;

@@ -62,41 +62,25 @@ void append_utc(std::string& out, common::WallTime time) {
   out += 'Z';
 }
 
-namespace {
-
-using Recipient = Token::Recipient;
-
-std::vector<Recipient>::iterator first_not_before(std::vector<Recipient>& recipients, uid_t uid,
-                                                  std::string_view unit) {
-  return std::ranges::lower_bound(recipients, std::pair{uid, unit}, {}, [](const Recipient& one) {
-    return std::pair{one.uid, std::string_view{one.unit}};
-  });
-}
-
-}  // namespace
-
-HandoutKind note_handout(const Token& token, uid_t uid, std::string_view unit) {
+NotedHandout note_handout(const Token& token, uid_t uid, std::string_view unit) {
   auto& recipients = token.recipients;
-  const auto found = first_not_before(recipients, uid, unit);
+  const auto found = std::ranges::lower_bound(
+      recipients, std::pair{uid, unit}, {},
+      [](const Token::Recipient& one) { return std::pair{one.uid, std::string_view{one.unit}}; });
   if (found != recipients.end() && found->uid == uid && found->unit == unit)
-    return found->told ? HandoutKind::told : HandoutKind::untold;
-  recipients.insert(found, {.uid = uid, .told = false, .unit = std::string{unit}});
-  return HandoutKind::first;
+    return {.kind = found->told ? HandoutKind::told : HandoutKind::untold, .recipient = *found};
+  return {.kind = HandoutKind::first,
+          .recipient = *recipients.insert(found, {.uid = uid, .told = false, .unit = std::string{unit}})};
 }
 
-void note_told(const Token& token, uid_t uid, std::string_view unit) {
-  first_not_before(token.recipients, uid, unit)->told = true;
-}
-
-// Each second another one: where nobody sends the last one any more only its number changes.
 std::shared_ptr<const Token::Document> token_document(const Token& token, std::string_view client,
                                                       common::BootTime now) {
   const std::int64_t expires_in = seconds_left(token, now);
   auto& last = token.document;
-  // Until the kernel copies it there is a while.
-  if (last) common::fetch_ahead(last->text.data(), last->text.size());
+  // The kernel copies it only when all else is done.
+  if (last) common::fetch_ahead(last->text.data(), std::min(last->text.size(), common::enough_ahead));
   if (last && last->expires_in == expires_in) return last;
-  if (last && last.use_count() == 1) {
+  if (last && last.use_count() == 1) {  // nobody is still sending it
     last->text.replace(last->number_at, std::to_string(last->expires_in).size(), std::to_string(expires_in));
     last->expires_in = expires_in;
     return last;

@@ -19,10 +19,12 @@ std::string page_document(const Token& token, std::string_view client, common::B
 /// What a hand-out to a user and unit is to the audit log: the first one of the token, or another one, and
 /// then whether a line has told of the first.
 enum class HandoutKind { first, untold, told };
+struct NotedHandout {
+  HandoutKind kind;
+  Token::Recipient& recipient;  // valid until the next hand-out of the token is noted
+};
 /// From now on it is another one. Loop thread only.
-HandoutKind note_handout(const Token& token, uid_t uid, std::string_view unit);
-/// For whom it was noted before.
-void note_told(const Token& token, uid_t uid, std::string_view unit);
+NotedHandout note_handout(const Token& token, uid_t uid, std::string_view unit);
 
 /// RFC 3339 in UTC, whole seconds: "2026-01-01T00:00:00Z".
 void append_utc(std::string& out, common::WallTime time);

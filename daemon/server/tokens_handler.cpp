@@ -139,11 +139,10 @@ awaitable<void> TokensHandler::answer_with_page(Exchange& exchange, const Catalo
 
 void TokensHandler::audit(const Exchange& exchange, const std::string& client, const Token& token) {
   const PeerIdentity& peer = exchange.peer();
-  const HandoutKind handout = note_handout(token, peer.uid, peer.unit);
-  if (handout == HandoutKind::told) return;
-  if (handout == HandoutKind::untold && !audit_.may_tell(peer.uid)) return;
+  const auto [kind, recipient] = note_handout(token, peer.uid, peer.unit);
+  if (kind == HandoutKind::told || (kind == HandoutKind::untold && !audit_.may_tell(peer.uid))) return;
   const HandedOut what{.client = client, .scope = token.scope, .fingerprint = token.version};
-  if (audit_.handed_out(peer, what, handout == HandoutKind::first)) note_told(token, peer.uid, peer.unit);
+  if (audit_.handed_out(peer, what, kind == HandoutKind::first)) recipient.told = true;
 }
 
 void TokensHandler::audit_refusal(const Exchange& exchange, const std::string& client, const Error& error) {

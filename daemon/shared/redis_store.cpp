@@ -80,16 +80,22 @@ void RedisStore::look_up(std::vector<std::string> names, Done<StoredEntries> don
 void RedisStore::lease(LeaseOrder order, std::vector<std::string> names, common::BootTime since,
                        Done<Leased> done, std::move_only_function<void()> got_late) {
   const auto spent = std::chrono::floor<std::chrono::milliseconds>(parts_.loop.timers().now() - since);
-  auto answered = [this, order, done = std::move(done)](std::optional<Leased> leased) mutable {
-    if (!leased) disown(order);
+  // Of several that are told at once, one may have been the last to keep this.
+  auto answered = [store = std::weak_ptr(self_), order,
+                   done = std::move(done)](std::optional<Leased> leased) mutable {
+    RedisStore* const self = there(store);
+    if (!leased && self != nullptr) self->disown(order);
     done(std::move(leased));
   };
+  auto late = [store = std::weak_ptr(self_), holder = order.holder,
+               got_late = std::move(got_late)](const Leased& leased) mutable {
+    RedisStore* const self = there(store);
+    if (!leased.got || self == nullptr) return;
+    std::erase_if(self->disowned_, [&holder](const auto& one) { return one.second.holder == holder; });
+    got_late();
+  };
   run<Leased>(Operation::lease, timeout_ - spent, redis_lease(order, names), std::move(answered),
-              [this, holder = order.holder, got_late = std::move(got_late)](const Leased& leased) mutable {
-                if (!leased.got) return;
-                std::erase_if(disowned_, [&holder](const auto& one) { return one.second.holder == holder; });
-                got_late();
-              });
+              std::move(late));
 }
 
 void RedisStore::extend(LeaseOrder order) {
@@ -110,8 +116,10 @@ void RedisStore::disown(LeaseOrder order) {
 
 // Others would wait until they run out. To release one that was never got is nothing.
 void RedisStore::release_disowned() {
+  const auto now = parts_.loop.timers().now();
+  const std::weak_ptr store{self_};
   for (auto& [ends, order] : std::exchange(disowned_, {})) {
-    if (parts_.loop.timers().now() < ends) release(std::move(order), false);
+    if (now < ends && !store.expired()) release(std::move(order), false);
   }
 }
 
@@ -175,11 +183,11 @@ void RedisStore::start(Operation operation, std::chrono::milliseconds patience, 
   job->password = std::move(password);
   job->ended = [waiting = std::weak_ptr(call), store = std::weak_ptr(self_), &loop = parts_.loop] {
     loop.post([waiting, store] {
-      const auto self = store.lock();
+      RedisStore* const self = there(store);
       auto ended = waiting.lock();
-      if (!self || !ended) return;
+      if (self == nullptr || !ended) return;
       const auto failure = ended->job->failure;
-      (*self)->finish(std::move(ended), failure, true);
+      self->finish(std::move(ended), failure, true);
     });
   };
   call->job = std::move(job);

@@ -84,6 +84,12 @@ class RedisStore final : public SharedStore {
   /// With a queue of its own, whatever becomes of what is under way.
   void begin_anew();
 
+  /// Null once that store has ended, for what may be called then. Keeps nothing: it may end at any call.
+  static RedisStore* there(const std::weak_ptr<RedisStore*>& store) {
+    const auto self = store.lock();
+    return self ? *self : nullptr;
+  }
+
   /// A lease that this machine may have without anybody here who would release it.
   void disown(LeaseOrder order);
   void release_disowned();
@@ -99,7 +105,7 @@ class RedisStore final : public SharedStore {
   Calls calls_;
   std::deque<std::pair<common::BootTime, LeaseOrder>> disowned_;  // until it has run out
   common::Timer probe_timer_;
-  /// For jobs that come back when the store has gone.
+  /// See `there`.
   const std::shared_ptr<RedisStore*> self_ = std::make_shared<RedisStore*>(this);
 };
 

@@ -54,8 +54,9 @@ struct PutOrder {
 using InTheWay = std::optional<std::string>;
 
 /// Where machines put what they share. Every operation ends within a bound; each `done` is called once, also
-/// from within, with nothing where the store could not do it: then it goes without. What is passed must not
-/// own the store, which owns it for as long as the operation is under way. Loop thread only.
+/// from within, with nothing where the store could not do it: then it goes without. The store holds what is
+/// to be called until it was called, or the store ends: so that must not hold the store, or both would stay
+/// for ever. It may let go of the last that does. Loop thread only.
 class SharedStore {
  public:
   virtual ~SharedStore() = default;
@@ -67,7 +68,8 @@ class SharedStore {
   virtual void look_up(std::vector<std::string> names, Done<StoredEntries> done) = 0;
   /// Tries to get a lease that nobody has, then looks `names` up. The bound is counted from `since`: of what
   /// was asked before it, in one wait. `got_late` is called where `done` was told nothing, and the lease was
-  /// got after all: it is then to be kept or released.
+  /// got after all: it is then to be kept or released. A store that has ended by then calls nobody, and the
+  /// lease runs out by itself.
   virtual void lease(LeaseOrder order, std::vector<std::string> names, common::BootTime since,
                      Done<Leased> done, std::move_only_function<void()> got_late) = 0;
   /// Prolongs a lease that is still its holder's.

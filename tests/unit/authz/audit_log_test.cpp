@@ -89,3 +89,22 @@ TEST_CASE(
   CHECK(a.counted == 61);
   CHECK(a.left_out == 1);
 }
+
+TEST_CASE("audit log: whether a hand-out can be told of is known beforehand, and again a minute later") {
+  Auditing a;
+  const auto hand_out = [&a](bool first) {
+    return a.audit.handed_out({.pid = 5, .uid = 6}, {.client = "c", .scope = "s", .fingerprint = "f"}, first);
+  };
+  CHECK(a.audit.may_tell(6));
+  a.refuse(60, 6);
+  for (int i = 0; i < 60; ++i) {
+    CHECK(a.audit.may_tell(6));
+    hand_out(true);
+  }
+  CHECK_FALSE(a.audit.may_tell(6));
+  CHECK_FALSE(hand_out(true));
+  CHECK(a.audit.may_tell(8));
+  a.time.advance(60s);
+  CHECK(a.audit.may_tell(6));
+  CHECK(hand_out(false));
+}

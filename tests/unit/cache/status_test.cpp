@@ -42,6 +42,17 @@ TEST_CASE("status: tells state, times and counts") {
   CHECK(told(f) == "failing: token_request_timeout");
 }
 
+TEST_CASE("status: counts begin with the cache, whatever was counted under the definition's name before") {
+  CacheFixture f;
+  f.ask();
+  f.server->succeed("a", 300s);
+  CHECK(f.cache.status().served == 1);
+  const grantd::daemon::TokenCache next{f.rules, f.server, {f.time.timers, f.entropy, f.log, f.metrics}};
+  CHECK(next.status().served == 0);
+  CHECK(next.status().fetched == 0);
+  CHECK(f.metrics.served() == 1);
+}
+
 TEST_CASE("status: any failed attempt is told until one succeeds, while another runs, too") {
   for (const Memory memory : {Memory::none, Memory::transient, Memory::variant, Memory::client}) {
     CacheFixture f;

@@ -225,6 +225,43 @@ TEST_CASE("token cache: a reload keeps tokens, applies the new timing and forget
   CHECK(replacement->requests == 1);
 }
 
+TEST_CASE("token cache: after a reload the definition's own token is the one of its new variant") {
+  CacheFixture f{{.max_variants = 1, .configured = {Variant{}}}};
+  const auto own = [&f] {
+    const auto result = f.cache.get_own_now(7, f.time.clock.now());
+    return result ? CacheFixture::describe(*result) : "none";
+  };
+  CHECK(own() == "none");
+  f.ask();
+  f.server->succeed("a");
+  CHECK(own() == "a");
+  CHECK(f.cache.status().served == 2);
+  CacheRules rules = f.rules;
+  rules.configured = {Variant{.scope = {"one"}}, Variant{.scope = {"two"}}, Variant{.scope = {"three"}}};
+  f.cache.reconfigure(rules, f.server);
+  CHECK(own() == "none");
+  f.ask({.variant = {.scope = {"one"}}});
+  f.server->succeed("b");
+  CHECK(own() == "b");
+  CHECK(f.ask_now({.variant = {}}) == "a");
+}
+
+TEST_CASE("token cache: a variant that the configuration named until now was used until now") {
+  CacheFixture f{{.max_variants = 2, .configured = {Variant{}}}};
+  f.ask();
+  f.server->succeed("own");
+  for (const char* scope : {"one", "two"}) {
+    f.ask({.variant = {.scope = {scope}}});
+    f.server->succeed(scope);
+  }
+  CacheRules rules = f.rules;
+  rules.configured = {Variant{.scope = {"new"}}};
+  f.cache.reconfigure(rules, f.server);
+  f.ask({.variant = {.scope = {"three"}}});
+  f.server->succeed("three");
+  CHECK(f.ask_now({.variant = {}}) == "own");
+}
+
 TEST_CASE("token cache: a request that a reload overtakes still answers its callers") {
   CacheFixture f;
   f.ask();

@@ -110,6 +110,9 @@ TEST_CASE("token document: is another one when a second has passed, not for each
   CHECK(token_document(token, "c", common::BootTime{2s}) != first);
   CHECK(first->expires_in == 9);  // whoever is still sending it
   CHECK(first->text == text);
+  const auto* const second = token_document(token, "c", common::BootTime{2s}).get();
+  CHECK(token_document(token, "c", common::BootTime{3s}).get() == second);  // nobody is
+  CHECK(first->text == text);
 }
 
 TEST_CASE("token document: however many digits its number has, the rest is as if written anew") {
@@ -169,15 +172,16 @@ TEST_CASE("problem: bears every member that applies and no other") {
 
 TEST_CASE("token document: a token is handed out for the first time to each user and unit once") {
   const Token token;
-  CHECK(note_handout(token, 1, "") == HandoutKind::first);
-  CHECK(note_handout(token, 1, "") == HandoutKind::untold);
-  note_told(token, 1, "");
-  CHECK(note_handout(token, 1, "") == HandoutKind::told);
-  CHECK(note_handout(token, 1, "a.service") == HandoutKind::first);
-  CHECK(note_handout(token, 2, "a.service") == HandoutKind::first);
-  note_told(token, 2, "a.service");
-  CHECK(note_handout(token, 1, "a.service") == HandoutKind::untold);
-  CHECK(note_handout(token, 2, "a.service") == HandoutKind::told);
+  const auto kind = [&token](uid_t uid, const char* unit) { return note_handout(token, uid, unit).kind; };
+  const std::vector<std::pair<uid_t, const char*>> all{{2, "b"}, {1, "b"}, {2, ""},
+                                                       {1, ""},  {1, "a"}, {3, ""}};
+  for (const auto& [uid, unit] : all) CHECK(kind(uid, unit) == HandoutKind::first);
+  for (const auto& [uid, unit] : all) CHECK(kind(uid, unit) == HandoutKind::untold);
+  note_handout(token, 1, "b").recipient.told = true;
+  for (const auto& [uid, unit] : all) {
+    const bool told = uid == 1 && std::string_view{unit} == "b";
+    CHECK(kind(uid, unit) == (told ? HandoutKind::told : HandoutKind::untold));
+  }
 }
 
 }  // namespace

@@ -16,8 +16,11 @@
 #include <vector>
 
 #include "daemon/shared/redis_operations.hpp"
+#include "tests/unit/shared/played_redis.hpp"
 
 using namespace grantd;
+using grantd::tests::hear;
+using grantd::tests::say;
 using namespace std::chrono_literals;
 using FailureKind = daemon::RedisFailure::Kind;
 
@@ -26,20 +29,10 @@ namespace {
 constexpr std::string_view ping = "*1\r\n$4\r\nPING\r\n";
 
 /// A server that the test speaks for, and a queue before it.
-struct Served {
-  Served() {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.native().copy(address.sun_path, sizeof address.sun_path - 1);
-    REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    REQUIRE(::listen(listener.get(), 16) == 0);
-  }
+struct Served : tests::PlayedRedis {
   ~Served() {
     while (!workers.idle()) std::this_thread::yield();  // they refer to the clock
-    std::filesystem::remove(path);
   }
-  Served(const Served&) = delete;
-  Served& operator=(const Served&) = delete;
 
   struct Asked {
     std::shared_ptr<daemon::RedisJob> job;
@@ -65,28 +58,12 @@ struct Served {
     queue->push(job);
     return {.job = std::move(job), .ended = std::move(future)};
   }
-  common::UniqueFd accept() const { return common::UniqueFd{::accept(listener.get(), nullptr, nullptr)}; }
-
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("grantd-redis-queue-" + std::to_string(::getpid()));
-  common::UniqueFd listener{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   common::SystemClock clock;
   daemon::Workers workers{1, 1};
   std::shared_ptr<daemon::RedisLinks> links =
       std::make_shared<daemon::RedisLinks>(config::RedisServer{.socket = path});
   std::shared_ptr<daemon::RedisQueue> queue = std::make_shared<daemon::RedisQueue>(links, workers, clock);
 };
-
-std::string hear(const common::UniqueFd& peer, std::size_t size) {
-  std::string text(size, '\0');
-  text.resize(static_cast<std::size_t>(
-      std::max<ssize_t>(::recv(peer.get(), text.data(), text.size(), MSG_WAITALL), 0)));
-  return text;
-}
-
-void say(const common::UniqueFd& peer, std::string_view bytes) {
-  REQUIRE(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
-}
 
 std::string repeated(std::string_view text, int times) {
   std::string all;
