@@ -3,16 +3,15 @@
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <future>
 #include <string>
 #include <vector>
 
 #include "daemon/shared/redis_operations.hpp"
+#include "tests/unit/shared/played_redis.hpp"
 
 using namespace grantd;
 using namespace std::chrono_literals;
@@ -21,24 +20,14 @@ using FailureKind = daemon::RedisFailure::Kind;
 namespace {
 
 /// A server that has said all it will ever say before it is asked.
-struct Scripted {
-  Scripted() {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.native().copy(address.sun_path, sizeof address.sun_path - 1);
-    REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    REQUIRE(::listen(listener.get(), 4) == 0);
-    connect({});
-  }
+struct Scripted : tests::PlayedRedis {
+  Scripted() { connect({}); }
   void connect(std::string_view password) {
     auto opened = daemon::RedisConnection::open(target, common::Secret{password}, clock, clock.now() + 10s);
     REQUIRE(opened);
     redis = *std::move(opened);
-    peer = common::UniqueFd{::accept(listener.get(), nullptr, nullptr)};
+    peer = accept();
   }
-  ~Scripted() { std::filesystem::remove(path); }
-  Scripted(const Scripted&) = delete;
-  Scripted& operator=(const Scripted&) = delete;
 
   /// What comes of a command, or of its error reply.
   daemon::RedisResult<daemon::RedisReply> ping() const {
@@ -54,10 +43,7 @@ struct Scripted {
     while (replies.size() < operation.commands.count()) replies.push_back(redis->receive().value());
     return operation.read(replies);
   }
-  void say(std::string_view bytes) const {
-    REQUIRE(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
-            static_cast<ssize_t>(bytes.size()));
-  }
+  void say(std::string_view bytes) const { tests::say(peer, bytes); }
   std::string heard() const {
     std::string text(4096, '\0');
     text.resize(
@@ -65,9 +51,6 @@ struct Scripted {
     return text;
   }
 
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("grantd-redis-" + std::to_string(::getpid()));
-  common::UniqueFd listener{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   common::SystemClock clock;
   daemon::RedisAddress target{.server = {.socket = path}};
   std::unique_ptr<daemon::RedisConnection> redis;
